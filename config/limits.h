@@ -1,0 +1,44 @@
+// Limits that are not settings: named constants in one place, with what happens
+// at each of them.
+#pragma once
+
+#include <cstddef>
+#include <cstdint>
+
+namespace crossfade::limits {
+
+// Redis's own protocol limits; past them the client gets Redis's error text.
+inline constexpr size_t kInlineMax = 64 * 1024;
+inline constexpr int64_t kArgumentsMax = 1024 * 1024;
+inline constexpr int64_t kArgumentsMaxUnauthenticated = 10;
+
+// Bytes asked of one recv from a client, straight into the lane's block.
+inline constexpr size_t kClientReadBytes = 16 * 1024;
+inline constexpr size_t kBlockBytes = 128 * 1024;
+inline constexpr size_t kStoreReadBytes = 256 * 1024;
+// From this size on a request's bytes are shared between the authority's and
+// the follower's connection; smaller ones are copied once.
+inline constexpr size_t kShareBytes = 4 * 1024;
+
+// A session with more unanswered commands, or a lane with more unsent bytes, is
+// not read from until half of it is answered.
+inline constexpr uint32_t kSessionInFlightMax = 16 * 1024;
+inline constexpr size_t kLaneUnsentMax = 8 * 1024 * 1024;
+// A session whose unsent replies exceed this is not read from.
+inline constexpr size_t kSessionOutputPause = 1024 * 1024;
+
+// What the applier keeps unanswered on the follower; what is above waits in the log.
+inline constexpr uint32_t kApplierWindowEntries = 2048;
+inline constexpr size_t kApplierWindowBytes = 2 * 1024 * 1024;
+
+// Key syncs that are being read or wait in the log; the others wait their turn.
+inline constexpr uint32_t kSyncsUnderWay = 512;
+inline constexpr size_t kSyncLogBytes = 16 * 1024 * 1024;
+// Over this many dirty keys the partitions leave live and are copied again.
+inline constexpr size_t kDirtyKeysMax = 1'000'000;
+
+inline constexpr uint32_t kDatabasesMax = 16 * 1024;
+inline constexpr uint32_t kHashSlots = 16'384;
+inline constexpr uint32_t kPartitions = 1'024;
+
+}  // namespace crossfade::limits

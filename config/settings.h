@@ -1,0 +1,87 @@
+// Settings: the configuration file as values, with the defaults of the
+// documentation. Filled by LoadSettings (config/loader.h), never changed after.
+#pragma once
+
+#include <chrono>
+#include <cstdint>
+#include <string>
+#include <vector>
+
+namespace crossfade::config {
+
+// A share of keys or requests in 1/10,000, so that 0.01% is the finest step.
+inline constexpr uint32_t kFullShare = 10'000;
+
+struct Endpoint {
+  std::string host;       // empty when unix_path is set
+  uint16_t port = 6379;
+  std::string unix_path;  // empty for TCP
+  std::string user;
+  std::string password;
+  std::string Display() const;  // host:port or unix:PATH, never the password
+};
+
+enum class Stage { kObserve, kMirror, kRamp };
+enum class Ack { kAuthority, kBoth };
+enum class FollowerData { kRefuse, kTrust };
+enum class Prefer { kSplit, kFastest };
+
+struct MirrorSettings {
+  Ack ack = Ack::kAuthority;
+  std::chrono::milliseconds ack_timeout{100};  // ack: both waits this long at most
+  uint64_t memory_bytes = 256ull << 20;        // bound of the mirror log
+  FollowerData follower_data = FollowerData::kRefuse;
+};
+
+// What holds for the reads of one route.
+struct ReadPolicy {
+  uint32_t follower_share = 0;  // of keys, in 1/10,000
+  std::chrono::milliseconds staleness{50};
+  uint32_t shadow_share = 0;    // of reads, in 1/10,000
+  Prefer prefer = Prefer::kSplit;
+};
+
+// A criterion that is empty matches everything; all that are set must match.
+struct RouteMatch {
+  std::string key_prefix;
+  std::string user;     // exact
+  std::string client;   // glob on the client's name
+  std::string network;  // CIDR of the client's address
+};
+
+struct Route {
+  std::string name;
+  RouteMatch match;
+  ReadPolicy reads;
+};
+
+struct Limits {
+  uint32_t clients = 10'000;
+  uint64_t request_bytes = 512ull << 20;
+  uint64_t client_output_bytes = 256ull << 20;
+  std::chrono::milliseconds client_idle{0};  // 0: never
+  std::chrono::milliseconds connect_timeout{1'000};
+  std::chrono::milliseconds command_timeout{5'000};
+  std::chrono::milliseconds stop_timeout{10'000};  // drain of the mirror log on SIGTERM
+};
+
+enum class LogFormat { kText, kJson };
+
+struct Settings {
+  std::vector<Endpoint> listen;  // at least one
+  uint32_t workers = 1;
+  Endpoint legacy;
+  Endpoint new_store;
+  Stage stage = Stage::kMirror;
+  MirrorSettings mirror;
+  std::vector<Route> routes;  // in order; the last is always "default" and matches everything
+  Limits limits;
+  Endpoint admin_listen;
+  std::string admin_token;    // empty: mutations only from loopback
+  std::string log_level = "info";
+  LogFormat log_format = LogFormat::kText;
+};
+
+const char* Name(Stage stage);
+
+}  // namespace crossfade::config

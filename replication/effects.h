@@ -1,0 +1,88 @@
+// Effects: from a write, its arguments and the authority's reply to the
+// deterministic commands that bring the follower's keys to the same state.
+// Pure functions of their input; the table is shared/effects.md.
+#pragma once
+
+#include <cstdint>
+#include <optional>
+#include <span>
+#include <string>
+#include <string_view>
+
+#include "routing/commands/command_table.h"
+
+namespace crossfade::replication {
+
+// What is asked of the authority on the same lane right behind a command, so
+// that the effect is known exactly: the absolute expiry of args[key_arg]
+// (PEXPIRETIME; -2 no key, -1 no expiry).
+struct AskBehind {
+  bool deadline = false;
+  uint32_t key_arg = 0;
+};
+AskBehind WhatToAskBehind(const routing::CommandSpec& spec, routing::Args args);
+
+// What PEXPIRETIME replied for a key right behind the command or the transaction.
+struct Deadline {
+  std::string_view key;
+  int64_t at_ms = -1;  // Unix time in ms; -1 no expiry, -2 no key
+};
+
+struct Effect {
+  enum class Kind : uint8_t {
+    kNothing,    // refused, or the reply says that nothing changed
+    kReplay,     // the client's own bytes; the follower must reply the same
+    kRewritten,  // `bytes` instead
+    kSync,       // not derivable: every key that the command writes becomes dirty
+    kFlush,      // FLUSHALL or FLUSHDB of the current db: the client's own bytes
+    kSwap,       // SWAPDB: the client's own bytes
+  };
+  Kind kind = Kind::kNothing;
+  // kRewritten: `commands` commands in RESP2, applied without anything between them.
+  uint32_t commands = 0;
+  std::string bytes;
+  // kRewritten: the exact RESP2 reply that the last command (of a transaction:
+  // EXEC) must get; empty where only an error would be a difference.
+  std::string expected;
+  // A key that the effect keeps, reads or may create could have vanished on one
+  // side alone without the replies telling: its expiry is checked first (R5).
+  bool guard = false;
+  // After it a key that it writes may have an expiry.
+  bool may_set_expiry = false;
+  // It hands the expiry of a key that it reads on to a key that it writes (RENAME, COPY, MOVE).
+  bool passes_expiry_on = false;
+
+  void Clear();  // keeps the strings' memory
+};
+
+// `reply` is the authority's complete reply frame (RESP2). `deadline` is what
+// was asked behind, where WhatToAskBehind wanted it. The effect of a command
+// without a rule is kReplay when its keys are known, else kSync. Read-only
+// commands: kNothing.
+void DeriveEffect(const routing::CommandSpec& spec, routing::Args args, std::string_view reply,
+                  std::optional<Deadline> deadline, Effect& effect);
+
+// A command inside a transaction, and the spec it was found to have.
+struct QueuedCommand {
+  const routing::CommandSpec* spec;
+  routing::Args args;
+};
+
+// Of a whole transaction: EXEC's reply is judged element by element. `deadlines`
+// holds, for every key for which an element's WhatToAskBehind wanted it, what
+// was read behind EXEC; elements are given an approximate deadline
+// (`now_ms` plus the time they name) and the true one is set after them.
+// The result is kNothing, kRewritten (MULTI … EXEC), kSync (all keys written by
+// it), or, where it contains FLUSHALL, FLUSHDB or SWAPDB, kRewritten with
+// `whole_keyspace` true.
+void DeriveTransaction(std::span<const QueuedCommand> commands, std::string_view exec_reply,
+                       std::span<const Deadline> deadlines, int64_t now_ms, Effect& effect,
+                       bool& whole_keyspace);
+
+// The key sync: from the replies to DUMP and PEXPIRETIME (complete frames) to
+// RESTORE … REPLACE ABSTTL, or DEL when there is no key. False when the replies
+// are not what they must be (an error, say).
+bool DeriveSync(std::string_view key, std::string_view dump_reply, std::string_view expiry_reply,
+                Effect& effect);
+
+}  // namespace crossfade::replication
