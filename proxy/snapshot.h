@@ -1,0 +1,85 @@
+// Snapshot: what the proxy tells of itself at one moment; filled by
+// Server::TakeSnapshot, rendered as JSON and as Prometheus text by admin/.
+#pragma once
+
+#include <array>
+#include <cstdint>
+#include <map>
+#include <string>
+#include <vector>
+
+namespace crossfade::proxy {
+
+// Bucket i counts times below 2^i microseconds (and not below 2^(i-1)); the
+// last bucket counts all that are longer.
+inline constexpr size_t kLatencyBuckets = 28;
+struct LatencyHistogram {
+  std::array<uint64_t, kLatencyBuckets> counts{};
+  uint64_t total_us = 0;
+};
+
+enum class RequestClass : uint8_t { kRead, kWrite, kOther };
+inline constexpr size_t kRequestClasses = 3;
+
+struct StoreSnapshot {
+  std::string role;      // "legacy" or "new"
+  std::string address;
+  bool authority = false;
+  bool connected = false;
+  std::string version;   // of the store; empty before the first contact
+  std::string run_id;
+  std::string last_error;  // why it is not connected, or was last not
+  // Indexed by RequestClass.
+  std::array<uint64_t, kRequestClasses> requests{};
+  std::array<LatencyHistogram, kRequestClasses> latency{};
+};
+
+struct ReadDecision {
+  std::string route;
+  std::string store;   // "legacy" or "new"
+  std::string reason;  // "eligible", "percentage", "lag", "dirty", ...
+  uint64_t count = 0;
+};
+
+struct ShadowCount {
+  std::string route;
+  std::string result;  // "matched", "mismatched", "ignored_<reason>"
+  uint64_t count = 0;
+};
+
+struct Snapshot {
+  uint64_t plan_epoch = 0;
+  std::string plan_digest;
+  std::string stage;
+  std::string mirror_state;   // "off", "connecting", "copying", "live", "refused", ...
+  std::string mirror_detail;  // one sentence for the operator, may be empty
+  std::vector<StoreSnapshot> stores;  // legacy, new
+  uint64_t uptime_ms = 0;
+  uint64_t clients = 0;
+  uint64_t clients_accepted = 0;
+  uint64_t clients_rejected = 0;
+
+  double lag_seconds = 0;
+  uint64_t log_entries = 0;  // not yet applied
+  uint64_t log_bytes = 0;
+  uint64_t log_head = 0;     // sequence number of the newest entry
+  uint64_t watermark = 0;
+  uint64_t log_collapses = 0;
+  uint64_t dirty_keys = 0;
+  uint64_t syncs_under_way = 0;
+  uint64_t ack_timeouts = 0;  // mirror.ack: both, answered before the effect was applied
+  std::map<std::string, uint64_t> effects;  // by kind: replay, rewritten, sync, flush, none, ...
+  std::map<std::string, uint64_t> drift;    // by reason
+
+  uint64_t copy_keys_done = 0;    // initial copy
+  uint64_t copy_keys_total = 0;   // an estimate from the store's count; 0 when unknown
+  uint64_t live_partitions = 0;   // of 1,024
+  std::string breaker;            // "closed", "open", "half_open"
+  uint64_t breaker_trips = 0;
+  uint64_t follower_read_retries = 0;
+  std::vector<ReadDecision> read_decisions;
+  std::vector<ShadowCount> shadow;
+  std::map<std::string, uint64_t> client_errors;  // by kind: protocol, refused_command, ...
+};
+
+}  // namespace crossfade::proxy
