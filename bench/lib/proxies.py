@@ -1,0 +1,181 @@
+"""The proxies that are measured: how each is configured and started, and when it is ready."""
+
+import http.client
+import json
+import os
+import signal
+import time
+
+from .tools import BenchError, find
+
+DIRECT = "direct"
+TWEMPROXY = "twemproxy"
+HAPROXY = "haproxy"
+BARE = "bare"
+BARE_DUAL = "bare dual"
+PASS = "pass-through"
+DUAL = "dual write"
+READS = "follower reads"
+CROSSFADE = (PASS, DUAL, READS)
+
+TWEMPROXY_CONFIG = """\
+bench:
+  listen: 127.0.0.1:{port}
+  redis: true
+  hash: fnv1a_64
+  distribution: ketama
+  preconnect: true
+  servers:
+    - 127.0.0.1:{legacy}:1
+"""
+
+HAPROXY_CONFIG = """\
+global
+  nbthread 1
+  maxconn 8000
+defaults
+  mode tcp
+  timeout connect 5s
+  timeout client 1h
+  timeout server 1h
+listen bench
+  bind 127.0.0.1:{port}
+  server legacy 127.0.0.1:{legacy}
+"""
+
+CROSSFADE_CONFIG = """\
+listen:
+  - {{address: 127.0.0.1:{port}}}
+workers: 1
+stores:
+  legacy: {{url: "redis://127.0.0.1:{legacy}"}}
+  new: {{url: "redis://127.0.0.1:{new}"}}
+stage: {stage}
+reads:
+  follower: {share}
+  staleness: 50ms
+admin: {{listen: 127.0.0.1:{admin}}}
+log: {{level: warn}}
+"""
+
+CROSSFADE_MODES = {PASS: ("observe", "0%"), DUAL: ("mirror", "0%"), READS: ("ramp", "50%")}
+
+
+class Target:
+    """Something that load can be sent to. `child` is None for the direct connection."""
+
+    def __init__(self, name, pair, port, child=None):
+        self.name = name
+        self.pair = pair
+        self.port = port
+        self.child = child
+
+    @property
+    def pid(self):
+        return self.child.pid if self.child else None
+
+
+class Launcher:
+    """Starts targets. `wrap` stands before the program (valgrind, say), `env` is added."""
+
+    def __init__(self, processes, crossfade, bare):
+        self._processes = processes
+        self._crossfade = crossfade
+        self._bare = bare
+
+    def available(self, name):
+        if name in CROSSFADE:
+            return self._crossfade is not None
+        if name in (BARE, BARE_DUAL):
+            return self._bare is not None
+        return True
+
+    def start(self, name, pair, wrap=(), env=None):
+        if name == DIRECT:
+            return Target(name, pair, pair.legacy.port)
+        port = self._processes.free_port()
+        admin = self._processes.free_port()
+        argv = [*wrap, *self._argv(name, pair, port, admin)]
+        child = self._processes.start(name, argv, env)
+        self._processes.wait_listening(child, port, timeout=60)
+        if name in CROSSFADE:
+            _wait_ready(child, admin, mirrors=name != PASS)
+        return Target(name, pair, port, child)
+
+    def stop(self, target, signal_number=signal.SIGTERM):
+        if target.child:
+            self._processes.stop(target.child, signal_number)
+
+    def _argv(self, name, pair, port, admin):
+        ports = {"port": port, "admin": admin, "legacy": pair.legacy.port, "new": pair.new.port}
+        if name == TWEMPROXY:
+            config = self._processes.write(f"twemproxy-{port}.yml", TWEMPROXY_CONFIG.format(**ports))
+            return [find("nutcracker"), "-c", config, "-s", str(admin), "-a", "127.0.0.1", "-v", "4",
+                    "-o", self._processes.path(f"twemproxy-{port}.out")]
+        if name == HAPROXY:
+            config = self._processes.write(f"haproxy-{port}.cfg", HAPROXY_CONFIG.format(**ports))
+            return [find("haproxy"), "-db", "-q", "-f", config]
+        if name == BARE:
+            return [self._bare, str(port), str(pair.legacy.port)]
+        if name == BARE_DUAL:
+            return [self._bare, str(port), str(pair.legacy.port), str(pair.new.port)]
+        stage, share = CROSSFADE_MODES[name]
+        text = CROSSFADE_CONFIG.format(stage=stage, share=share, **ports)
+        config = self._processes.write(f"crossfade-{stage}-{port}.yaml", text)
+        return [self._crossfade, "serve", "--config", config]
+
+
+def compile_bare(processes, folder):
+    """The prototype that shows the bound; None where its source is not at hand."""
+    source = os.path.join(folder, "bare_epoll.cpp")
+    if not os.path.exists(source):
+        return None
+    binary = processes.path("bare")
+    processes.run("compile of the prototype",
+                  [find("c++"), "-O2", "-std=c++20", "-o", binary, source], timeout=180)
+    return binary
+
+
+def crossfade_status(admin_port):
+    connection = http.client.HTTPConnection("127.0.0.1", admin_port, timeout=10)
+    try:
+        connection.request("GET", "/api/v1/status")
+        response = connection.getresponse()
+        body = response.read()
+        return json.loads(body) if response.status == 200 else None
+    except (OSError, http.client.HTTPException, ValueError):
+        return None
+    finally:
+        connection.close()
+
+
+def _field(value, name):
+    """The first field called `name`, at any depth: what groups it is not ours to know."""
+    if isinstance(value, dict):
+        if name in value:
+            return value[name]
+        value = list(value.values())
+    if isinstance(value, list):
+        for item in value:
+            found = _field(item, name)
+            if found is not None:
+                return found
+    return None
+
+
+def _wait_ready(child, admin_port, mirrors, timeout=120):
+    """Until the status answers and, where the stage mirrors, the initial copy is done."""
+    deadline = time.monotonic() + timeout
+    status = None
+    while time.monotonic() < deadline:
+        child.check_alive()
+        status = crossfade_status(admin_port)
+        if status is not None and (not mirrors or (
+                _field(status, "mirror_state") == "live" and
+                not _field(status, "dirty_keys") and not _field(status, "log_entries"))):
+            return
+        time.sleep(0.05)
+    state = "no answer from its admin address" if status is None else (
+        f"mirror_state is {_field(status, 'mirror_state')!r}, "
+        f"dirty_keys {_field(status, 'dirty_keys')!r}, log_entries {_field(status, 'log_entries')!r}")
+    raise BenchError(f"{child.name} is not ready after {timeout} s: {state}\n{child.log_tail()}")
