@@ -13,6 +13,7 @@
 #include <vector>
 
 #include "config/result.h"
+#include "routing/commands/command_id.h"
 
 namespace crossfade::routing {
 
@@ -59,13 +60,9 @@ struct KeySpec {
   uint16_t flags = 0;
 };
 
-// The dense number of a built-in command, for switches and tables; commands
-// that only a store's COMMAND reply knows have kOther. Generated with the table.
-enum class CommandId : uint16_t;
-
 struct CommandSpec {
   std::string name;        // lower case; "xgroup|create" for a subcommand
-  CommandId id{};
+  CommandId id = CommandId::kOther;  // kOther: only a store's COMMAND reply knows it
   int arity = 0;           // as in COMMAND: negative means "at least"
   uint32_t flags = 0;
   std::vector<KeySpec> key_specs;
