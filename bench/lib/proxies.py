@@ -149,33 +149,18 @@ def crossfade_status(admin_port):
         connection.close()
 
 
-def _field(value, name):
-    """The first field called `name`, at any depth: what groups it is not ours to know."""
-    if isinstance(value, dict):
-        if name in value:
-            return value[name]
-        value = list(value.values())
-    if isinstance(value, list):
-        for item in value:
-            found = _field(item, name)
-            if found is not None:
-                return found
-    return None
-
-
 def _wait_ready(child, admin_port, mirrors, timeout=120):
-    """Until the status answers and, where the stage mirrors, the initial copy is done."""
+    """Until it can serve clients and, where the stage mirrors, the initial copy is done."""
     deadline = time.monotonic() + timeout
     status = None
     while time.monotonic() < deadline:
         child.check_alive()
         status = crossfade_status(admin_port)
-        if status is not None and (not mirrors or (
-                _field(status, "mirror_state") == "live" and
-                not _field(status, "dirty_keys") and not _field(status, "log_entries"))):
+        if status and status["ready"] and (not mirrors or (
+                status["mirror_state"] == "live" and status["dirty_keys"] == 0 and
+                status["log_entries"] == 0)):
             return
         time.sleep(0.05)
-    state = "no answer from its admin address" if status is None else (
-        f"mirror_state is {_field(status, 'mirror_state')!r}, "
-        f"dirty_keys {_field(status, 'dirty_keys')!r}, log_entries {_field(status, 'log_entries')!r}")
-    raise BenchError(f"{child.name} is not ready after {timeout} s: {state}\n{child.log_tail()}")
+    seen = ("its admin address did not answer" if not status else ", ".join(
+        f"{name} is {status[name]!r}" for name in ("ready", "mirror_state", "dirty_keys", "log_entries")))
+    raise BenchError(f"{child.name} is not ready after {timeout} s: {seen}\n{child.log_tail()}")
