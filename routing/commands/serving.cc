@@ -1,0 +1,161 @@
+#include "routing/commands/serving.h"
+
+#include <algorithm>
+#include <string_view>
+
+#include "routing/commands/token.h"
+
+namespace crossfade::routing {
+namespace {
+
+bool HasToken(Args args, std::string_view token) {
+  return std::any_of(args.begin() + 1, args.end(), [token](std::string_view arg) {
+    return IsToken(arg, token);
+  });
+}
+
+// Of the connection that they come on: none may reach a lane.
+Serving ServingOfConnectionCommand(const CommandSpec& spec) {
+  switch (spec.id) {
+    case CommandId::kMulti:
+    case CommandId::kExec:
+    case CommandId::kDiscard:
+      return Serving::kTransaction;
+    case CommandId::kPing:
+    case CommandId::kEcho:
+    case CommandId::kQuit:
+    case CommandId::kReset:
+    case CommandId::kSelect:
+    case CommandId::kHello:
+    case CommandId::kClientSetname:
+    case CommandId::kClientGetname:
+    case CommandId::kClientId:
+    case CommandId::kClientInfo:
+    case CommandId::kClient:  // with a subcommand that Redis 7.0 does not know: CLIENT SETINFO
+      return Serving::kSession;
+    default:
+      return Serving::kNotServed;
+  }
+}
+
+bool IsConnectionCommand(const CommandSpec& spec) {
+  switch (spec.id) {
+    case CommandId::kMulti:
+    case CommandId::kExec:
+    case CommandId::kDiscard:
+    case CommandId::kWatch:
+    case CommandId::kUnwatch:
+    case CommandId::kPing:
+    case CommandId::kEcho:
+    case CommandId::kQuit:
+    case CommandId::kReset:
+    case CommandId::kSelect:
+    case CommandId::kHello:
+    case CommandId::kAuth:
+    case CommandId::kMonitor:
+    case CommandId::kWait:
+    case CommandId::kReadonly:
+    case CommandId::kReadwrite:
+    case CommandId::kAsking:
+    case CommandId::kSync:
+    case CommandId::kPsync:
+    case CommandId::kReplconf:
+    case CommandId::kSubscribe:
+    case CommandId::kUnsubscribe:
+    case CommandId::kPsubscribe:
+    case CommandId::kPunsubscribe:
+    case CommandId::kSsubscribe:
+    case CommandId::kSunsubscribe:
+      return true;
+    default:
+      return spec.name == "client" || spec.name.starts_with("client|");
+  }
+}
+
+bool IsScript(const CommandSpec& spec) {
+  return spec.name.starts_with("eval") || spec.name.starts_with("fcall") ||
+         spec.name == "script" || spec.name.starts_with("script|") || spec.name == "function" ||
+         spec.name.starts_with("function|");
+}
+
+bool Contains(std::span<const std::string_view> names, std::string_view name) {
+  return std::find(names.begin(), names.end(), name) != names.end();
+}
+
+// Commands about the server that change nothing, whatever their flags.
+constexpr std::string_view kServerQueries[] = {
+    "info",         "dbsize",          "keys",          "randomkey",       "scan",
+    "time",         "lastsave",        "role",          "lolwut",          "config|get",
+    "config|help",  "memory|stats",    "memory|doctor", "memory|help",     "memory|malloc-stats",
+    "slowlog|get",  "slowlog|len",     "slowlog|help",  "latency|latest",  "latency|history",
+    "latency|doctor", "latency|graph", "latency|help",  "latency|histogram", "acl|whoami",
+    "acl|cat",      "acl|help",        "acl|genpass",   "pubsub|channels", "pubsub|numsub",
+    "pubsub|numpat", "pubsub|help",    "pubsub|shardchannels", "pubsub|shardnumsub",
+    "publish",      "spublish",        "object|help",   "module|list",     "module|help",
+    "xinfo|help",   "xgroup|help",     "command"};
+
+Serving ServingOf(const CommandSpec& spec) {
+  if (IsConnectionCommand(spec)) return ServingOfConnectionCommand(spec);
+  if (IsScript(spec)) return Serving::kNotServed;
+  if (spec.id == CommandId::kXread) return Serving::kRead;
+  if (spec.id == CommandId::kXreadgroup) return Serving::kWrite;
+  if (spec.Blocking()) return Serving::kNotServed;
+  if (Contains(kServerQueries, spec.name) || spec.name.starts_with("command|")) {
+    return Serving::kAuthority;
+  }
+  if (spec.id == CommandId::kMigrate || spec.id == CommandId::kRestoreAsking ||
+      (spec.flags & kAdmin) != 0) {
+    return Serving::kRefused;
+  }
+  const bool keyless = spec.key_specs.empty() && spec.first_key == 0 &&
+                       (spec.flags & kMovableKeys) == 0;
+  if (spec.ReadOnly()) return keyless ? Serving::kAuthority : Serving::kRead;
+  if ((spec.flags & routing::kWrite) != 0) return Serving::kWrite;
+  // Neither flag: a container without a subcommand, CLUSTER …, or something unknown.
+  if (keyless) return Serving::kRefused;
+  return spec.id == CommandId::kObject || spec.name.starts_with("object|") ||
+                 spec.name.starts_with("memory|")
+             ? Serving::kRead
+             : Serving::kWrite;
+}
+
+}  // namespace
+
+Serving ServingOf(const CommandSpec& spec, Args args) {
+  static const std::vector<Serving> by_id = [] {
+    std::vector<Serving> serving(kCommandIds, Serving::kNotServed);
+    for (const CommandSpec* built_in : CommandTable::Redis70().All()) {
+      serving[static_cast<size_t>(built_in->id)] = ServingOf(*built_in);
+    }
+    return serving;
+  }();
+  if (spec.id == CommandId::kOther) return ServingOf(spec);
+  const bool streams = spec.id == CommandId::kXread || spec.id == CommandId::kXreadgroup;
+  if (streams && HasToken(args, "BLOCK")) return Serving::kNotServed;
+  return by_id[static_cast<size_t>(spec.id)];
+}
+
+bool MayReadFollower(const CommandSpec& spec, Args args) {
+  switch (spec.id) {
+    case CommandId::kHscan:
+    case CommandId::kSscan:
+    case CommandId::kZscan:
+    case CommandId::kDump:
+    case CommandId::kTouch:
+      return false;
+    case CommandId::kSort:
+    case CommandId::kSortRo:
+      return !HasToken(args, "BY") && !HasToken(args, "GET");
+    case CommandId::kObjectEncoding:
+    case CommandId::kObjectFreq:
+    case CommandId::kObjectIdletime:
+    case CommandId::kObjectRefcount:
+    case CommandId::kMemoryUsage:
+    case CommandId::kXinfo:
+      return false;
+    default:
+      return true;
+  }
+}
+
+}  // namespace crossfade::routing

@@ -1,0 +1,26 @@
+// Serving: where a command runs (design §4), from its name and its flags alone.
+#pragma once
+
+#include <cstdint>
+
+#include "routing/commands/command_table.h"
+
+namespace crossfade::routing {
+
+enum class Serving : uint8_t {
+  kSession,      // answered by the session itself
+  kTransaction,  // MULTI, EXEC, DISCARD
+  kRead,         // reads keys: the authority's lane, or the follower
+  kAuthority,    // no effect and no keys that route it: the authority's lane
+  kWrite,        // the authority's lane, under the gate, mirrored
+  kRefused,      // could hurt a store or the migration
+  kNotServed,    // needs what this version does not have
+};
+
+Serving ServingOf(const CommandSpec& spec, Args args);
+
+// Whether a read may go to the follower: not where the reply belongs to the
+// store that gave it (cursors, statistics), or where keys are named by pattern.
+bool MayReadFollower(const CommandSpec& spec, Args args);
+
+}  // namespace crossfade::routing
