@@ -1,0 +1,28 @@
+// DataPlane: what the control side needs of the proxy, so that admin and control
+// run in tests without sockets. ServerDataPlane is the real one. Every function
+// may be called from any thread; implementations serialise.
+#pragma once
+
+#include <chrono>
+#include <string>
+
+#include "config/plan.h"
+#include "proxy/server.h"
+#include "proxy/snapshot.h"
+
+namespace crossfade::proxy {
+
+class DataPlane {
+ public:
+  virtual ~DataPlane() = default;
+
+  // Returns when every worker routes by the plan. Ignored once stopping.
+  virtual void Publish(config::PlanPtr plan) = 0;
+  // While stopping: the last snapshot before it.
+  virtual Snapshot TakeSnapshot() = 0;
+  virtual bool Ready(std::string& why) = 0;
+  // Blocks up to the deadline; called once.
+  virtual StopReport Stop(std::chrono::milliseconds deadline) = 0;
+};
+
+}  // namespace crossfade::proxy

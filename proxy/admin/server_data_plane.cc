@@ -1,0 +1,36 @@
+#include "proxy/admin/server_data_plane.h"
+
+#include <utility>
+
+namespace crossfade::proxy {
+
+void ServerDataPlane::Publish(config::PlanPtr plan) {
+  std::lock_guard lock(mutex_);
+  if (!stopping_) server_.Publish(std::move(plan));
+}
+
+Snapshot ServerDataPlane::TakeSnapshot() {
+  std::lock_guard lock(mutex_);
+  if (!stopping_) last_ = server_.TakeSnapshot();
+  return last_;
+}
+
+bool ServerDataPlane::Ready(std::string& why) {
+  std::lock_guard lock(mutex_);
+  if (stopping_) {
+    why = "the proxy is stopping";
+    return false;
+  }
+  return server_.Ready(why);
+}
+
+StopReport ServerDataPlane::Stop(std::chrono::milliseconds deadline) {
+  {
+    std::lock_guard lock(mutex_);
+    last_ = server_.TakeSnapshot();
+    stopping_ = true;
+  }
+  return server_.Stop(deadline);
+}
+
+}  // namespace crossfade::proxy

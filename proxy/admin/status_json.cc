@@ -1,0 +1,170 @@
+#include "proxy/admin/status_json.h"
+
+#include <unistd.h>
+
+#include <nlohmann/json.hpp>
+#include <sstream>
+
+#include "config/limits.h"
+#include "proxy/admin/version.h"
+
+namespace crossfade::proxy {
+namespace {
+
+using nlohmann::ordered_json;
+
+constexpr std::array<const char*, kRequestClasses> kClassNames = {"read", "write", "other"};
+
+std::string Dump(const ordered_json& document) {
+  return document.dump(-1, ' ', false, ordered_json::error_handler_t::replace);
+}
+
+ordered_json StoreDocument(const StoreSnapshot& store) {
+  ordered_json requests;
+  ordered_json latency;
+  for (size_t i = 0; i < kRequestClasses; ++i) {
+    requests[kClassNames[i]] = store.requests[i];
+    latency[kClassNames[i]] = {{"counts", store.latency[i].counts},
+                               {"total_us", store.latency[i].total_us}};
+  }
+  return {{"role", store.role},           {"address", store.address},
+          {"authority", store.authority}, {"connected", store.connected},
+          {"version", store.version},     {"run_id", store.run_id},
+          {"last_error", store.last_error}, {"requests", requests},
+          {"latency", latency}};
+}
+
+double Share(uint32_t share) { return static_cast<double>(share) / config::kFullShare; }
+
+ordered_json RouteDocument(const config::Route& route) {
+  ordered_json match = ordered_json::object();
+  if (!route.match.key_prefix.empty()) match["prefix"] = route.match.key_prefix;
+  if (!route.match.user.empty()) match["user"] = route.match.user;
+  if (!route.match.client.empty()) match["client"] = route.match.client;
+  if (!route.match.network.empty()) match["network"] = route.match.network;
+  return {{"name", route.name},
+          {"match", match},
+          {"follower_share", Share(route.reads.follower_share)},
+          {"staleness_ms", route.reads.staleness.count()},
+          {"shadow_share", Share(route.reads.shadow_share)},
+          {"prefer", route.reads.prefer == config::Prefer::kFastest ? "fastest" : "split"}};
+}
+
+void AddMirror(ordered_json& document, const Snapshot& s, const config::Settings& settings) {
+  document.update({{"mirror_state", s.mirror_state},
+                   {"mirror_detail", s.mirror_detail},
+                   {"mirror_ack", settings.mirror.ack == config::Ack::kBoth ? "both" : "authority"},
+                   {"lag_seconds", s.lag_seconds},
+                   {"log_entries", s.log_entries},
+                   {"log_bytes", s.log_bytes},
+                   {"log_bytes_max", settings.mirror.memory_bytes},
+                   {"log_head", s.log_head},
+                   {"watermark", s.watermark},
+                   {"log_collapses", s.log_collapses},
+                   {"dirty_keys", s.dirty_keys},
+                   {"syncs_under_way", s.syncs_under_way},
+                   {"ack_timeouts", s.ack_timeouts},
+                   {"effects", s.effects},
+                   {"drift", s.drift},
+                   {"copy_keys_done", s.copy_keys_done},
+                   {"copy_keys_total", s.copy_keys_total},
+                   {"live_partitions", s.live_partitions},
+                   {"partitions", limits::kPartitions}});
+}
+
+void AddReads(ordered_json& document, const Snapshot& s, const config::Settings& settings) {
+  ordered_json routes = ordered_json::array();
+  for (const config::Route& route : settings.routes) routes.push_back(RouteDocument(route));
+  ordered_json decisions = ordered_json::array();
+  for (const ReadDecision& d : s.read_decisions) {
+    decisions.push_back(
+        {{"route", d.route}, {"store", d.store}, {"reason", d.reason}, {"count", d.count}});
+  }
+  ordered_json shadow = ordered_json::array();
+  for (const ShadowCount& c : s.shadow) {
+    shadow.push_back({{"route", c.route}, {"result", c.result}, {"count", c.count}});
+  }
+  document.update({{"routes", routes},
+                   {"read_decisions", decisions},
+                   {"shadow", shadow},
+                   {"breaker", s.breaker},
+                   {"breaker_trips", s.breaker_trips},
+                   {"follower_read_retries", s.follower_read_retries}});
+}
+
+ordered_json OutcomeDocument(const ReloadOutcome& outcome) {
+  ordered_json document = {{"applied", outcome.applied},
+                           {"epoch", outcome.epoch},
+                           {"digest", outcome.digest},
+                           {"changes", outcome.changes}};
+  if (!outcome.applied) document["error"] = outcome.reason;
+  return document;
+}
+
+ordered_json ReloadsDocument(const ReloadHistory& reloads) {
+  ordered_json document = {{"applied", reloads.applied}, {"refused", reloads.refused}};
+  if (reloads.any) {
+    document["last"] = OutcomeDocument(reloads.last);
+    document["last"]["unix_ms"] = reloads.last_unix_ms;
+  }
+  return document;
+}
+
+}  // namespace
+
+std::string StatusJson(const StatusInput& input) {
+  const Snapshot& s = input.snapshot;
+  const config::Settings& settings = input.plan->settings;
+  ordered_json stores = ordered_json::array();
+  for (const StoreSnapshot& store : s.stores) stores.push_back(StoreDocument(store));
+  ordered_json document = {{"version", kVersion},
+                           {"pid", getpid()},
+                           {"uptime_ms", s.uptime_ms},
+                           {"sampled_us", input.sampled_us},
+                           {"ready", input.ready},
+                           {"ready_reason", input.ready_reason},
+                           {"stopping", input.stopping},
+                           {"config", input.config_path},
+                           {"plan_epoch", s.plan_epoch},
+                           {"plan_digest", s.plan_digest},
+                           {"stage", s.stage},
+                           {"stores", stores},
+                           {"clients", s.clients},
+                           {"clients_max", settings.limits.clients},
+                           {"clients_accepted", s.clients_accepted},
+                           {"clients_rejected", s.clients_rejected},
+                           {"client_errors", s.client_errors}};
+  AddMirror(document, s, settings);
+  AddReads(document, s, settings);
+  document["reloads"] = ReloadsDocument(input.reloads);
+  return Dump(document);
+}
+
+std::string PlanJson(const config::Plan& plan) {
+  return Dump({{"epoch", plan.epoch},
+               {"digest", plan.digest},
+               {"text", RedactSecrets(config::CanonicalText(plan.settings))}});
+}
+
+std::string ReloadJson(const ReloadOutcome& outcome) { return Dump(OutcomeDocument(outcome)); }
+
+std::string ErrorJson(const std::string& message) { return Dump({{"error", message}}); }
+
+std::string RedactSecrets(const std::string& canonical_text) {
+  std::istringstream lines(canonical_text);
+  std::string redacted;
+  for (std::string line; std::getline(lines, line);) {
+    const size_t value = line.find(" = ");
+    if (value != std::string::npos) {
+      const std::string_view text = std::string_view(line).substr(value + 3);
+      if (text.starts_with("sha256:") || text.starts_with("\"sha256:")) {
+        line.replace(value + 3, std::string::npos, "(secret)");
+      }
+    }
+    redacted += line;
+    redacted += '\n';
+  }
+  return redacted;
+}
+
+}  // namespace crossfade::proxy

@@ -1,0 +1,214 @@
+// A data plane and a control port that answer what a test sets. Thread-safe.
+#pragma once
+
+#include <condition_variable>
+#include <mutex>
+#include <string>
+#include <vector>
+
+#include "proxy/admin/control_port.h"
+#include "proxy/admin/data_plane.h"
+
+namespace crossfade::test {
+
+inline proxy::Snapshot SampleSnapshot() {
+  proxy::Snapshot s;
+  s.plan_epoch = 3;
+  s.plan_digest = std::string(64, 'a');
+  s.stage = "ramp";
+  s.mirror_state = "copying";
+  s.mirror_detail = "partition 612 of 1,024";
+  for (const char* role : {"legacy", "new"}) {
+    proxy::StoreSnapshot store;
+    store.role = role;
+    store.authority = store.role == "legacy";
+    store.address = store.authority ? "127.0.0.1:7001" : "127.0.0.1:7002";
+    store.connected = store.authority;
+    store.version = "7.0.15";
+    store.last_error = store.authority ? "" : "connection refused";
+    store.requests = {1000, 200, 30};
+    store.latency[0].counts[7] = 600;   // below 128 us
+    store.latency[0].counts[9] = 390;   // below 512 us
+    store.latency[0].counts[27] = 10;   // longer than all bounds
+    store.latency[0].total_us = 123'456;
+    store.latency[1].counts[0] = 200;
+    s.stores.push_back(store);
+  }
+  s.uptime_ms = 90'500;
+  s.clients = 12;
+  s.clients_accepted = 40;
+  s.clients_rejected = 2;
+  s.lag_seconds = 0.0125;
+  s.log_entries = 77;
+  s.log_bytes = 4096;
+  s.log_head = 9000;
+  s.watermark = 8923;
+  s.log_collapses = 1;
+  s.dirty_keys = 5;
+  s.syncs_under_way = 4;
+  s.ack_timeouts = 6;
+  s.effects = {{"replay", 8000}, {"sync", 1000}};
+  s.drift = {{"reply", 2}};
+  s.copy_keys_done = 610;
+  s.copy_keys_total = 1000;
+  s.live_partitions = 612;
+  s.breaker = "half_open";
+  s.breaker_trips = 3;
+  s.follower_read_retries = 9;
+  s.read_decisions = {{"default", "legacy", "percentage", 750}, {"default", "new", "eligible", 250}};
+  s.shadow = {{"default", "matched", 99}, {"default", "mismatched", 1}};
+  s.client_errors = {{"protocol", 1}};
+  return s;
+}
+
+inline config::Endpoint Loopback(uint16_t port) {
+  config::Endpoint endpoint;
+  endpoint.host = "127.0.0.1";
+  endpoint.port = port;
+  return endpoint;
+}
+
+inline proxy::StopReport Drained() {
+  proxy::StopReport report;
+  report.drained = true;
+  return report;
+}
+
+class FakePlane final : public proxy::DataPlane {
+ public:
+  void Publish(config::PlanPtr plan) override {
+    std::lock_guard lock(mutex_);
+    published_.push_back(std::move(plan));
+    changed_.notify_all();
+  }
+  proxy::Snapshot TakeSnapshot() override {
+    std::lock_guard lock(mutex_);
+    return snapshot_;
+  }
+  bool Ready(std::string& why) override {
+    std::lock_guard lock(mutex_);
+    why = why_not_;
+    return why_not_.empty();
+  }
+  proxy::StopReport Stop(std::chrono::milliseconds deadline) override {
+    std::unique_lock lock(mutex_);
+    stop_deadline_ = deadline;
+    stop_called_ = true;
+    changed_.notify_all();
+    changed_.wait(lock, [this] { return !hold_stop_; });
+    return report_;
+  }
+
+  void SetSnapshot(proxy::Snapshot snapshot) {
+    std::lock_guard lock(mutex_);
+    snapshot_ = std::move(snapshot);
+  }
+  void SetNotReady(std::string why) {
+    std::lock_guard lock(mutex_);
+    why_not_ = std::move(why);
+  }
+  void SetReport(proxy::StopReport report) {
+    std::lock_guard lock(mutex_);
+    report_ = report;
+  }
+  void HoldStop(bool hold) {
+    std::lock_guard lock(mutex_);
+    hold_stop_ = hold;
+    changed_.notify_all();
+  }
+  // False when it did not come to that in time.
+  bool AwaitPublished(size_t count) {
+    std::unique_lock lock(mutex_);
+    return changed_.wait_for(lock, kPatience, [&] { return published_.size() >= count; });
+  }
+  bool AwaitStop() {
+    std::unique_lock lock(mutex_);
+    return changed_.wait_for(lock, kPatience, [&] { return stop_called_; });
+  }
+  std::vector<config::PlanPtr> Published() const {
+    std::lock_guard lock(mutex_);
+    return published_;
+  }
+  std::chrono::milliseconds StopDeadline() const {
+    std::lock_guard lock(mutex_);
+    return stop_deadline_;
+  }
+
+ private:
+  static constexpr std::chrono::seconds kPatience{20};
+  mutable std::mutex mutex_;
+  std::condition_variable changed_;
+  proxy::Snapshot snapshot_ = SampleSnapshot();
+  std::string why_not_;
+  std::vector<config::PlanPtr> published_;
+  proxy::StopReport report_ = Drained();
+  std::chrono::milliseconds stop_deadline_{0};
+  bool stop_called_ = false;
+  bool hold_stop_ = false;
+};
+
+inline config::PlanPtr SamplePlan() {
+  config::Settings settings;
+  settings.listen.push_back(Loopback(0));
+  settings.legacy = Loopback(7001);
+  settings.legacy.password = "legacy-secret";
+  settings.new_store = Loopback(7002);
+  settings.admin_listen = Loopback(0);
+  settings.stage = config::Stage::kRamp;
+  config::Route canary;
+  canary.name = "canary";
+  canary.match.client = "canary-*";
+  canary.reads.follower_share = config::kFullShare;
+  config::Route rest;
+  rest.name = "default";
+  rest.reads.follower_share = 2'500;
+  rest.reads.shadow_share = 100;
+  settings.routes = {canary, rest};
+  return config::MakePlan(settings, 3);
+}
+
+class FakeControl final : public proxy::ControlPort {
+ public:
+  proxy::ReloadOutcome Reload() override {
+    std::lock_guard lock(mutex_);
+    ++reloads_;
+    return outcome_;
+  }
+  config::PlanPtr CurrentPlan() const override { return plan_; }
+  proxy::ReloadHistory Reloads() const override {
+    std::lock_guard lock(mutex_);
+    return history_;
+  }
+  bool Stopping() const override {
+    std::lock_guard lock(mutex_);
+    return stopping_;
+  }
+  std::string ConfigPath() const override { return "/etc/crossfade.yaml"; }
+
+  void SetOutcome(proxy::ReloadOutcome outcome) {
+    std::lock_guard lock(mutex_);
+    outcome_ = std::move(outcome);
+  }
+  void SetHistory(proxy::ReloadHistory history) {
+    std::lock_guard lock(mutex_);
+    history_ = std::move(history);
+  }
+  void SetStopping(bool stopping) {
+    std::lock_guard lock(mutex_);
+    stopping_ = stopping;
+  }
+  int ReloadCalls() const {
+    std::lock_guard lock(mutex_);
+    return reloads_;
+  }
+
+ private:
+  mutable std::mutex mutex_;
+  config::PlanPtr plan_ = SamplePlan();
+  proxy::ReloadOutcome outcome_{true, "", {}, 3, "d"};
+  proxy::ReloadHistory history_;
+  bool stopping_ = false;
+  int reloads_ = 0;
+};
+
+}  // namespace crossfade::test

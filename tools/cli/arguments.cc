@@ -1,0 +1,122 @@
+#include "tools/cli/arguments.h"
+
+#include <algorithm>
+#include <charconv>
+#include <string_view>
+
+namespace crossfade::cli {
+namespace {
+
+struct Command {
+  std::string_view name;
+  std::vector<std::string_view> options;
+  bool takes_file = false;
+};
+
+const std::vector<Command>& Commands() {
+  static const std::vector<Command> commands = {
+      {"serve", {"--config", "--port", "--admin-port"}},
+      {"check", {"--admin", "--token"}, true},
+      {"status", {"--watch", "--json", "--admin", "--token"}},
+      {"reload", {"--json", "--admin", "--token"}},
+      {"version", {}},
+      {"help", {}}};
+  return commands;
+}
+
+tl::unexpected<Error> Usage(const std::string& message, const std::string& command) {
+  return Fail(message + "; see crossfade " + (command.empty() ? "" : command + " ") + "--help");
+}
+
+Result<uint16_t> ParsePort(const std::string& option, const std::string& text,
+                           const std::string& command) {
+  uint16_t port = 0;
+  const auto [end, error] = std::from_chars(text.data(), text.data() + text.size(), port);
+  if (error != std::errc() || end != text.data() + text.size()) {
+    return Usage(option + ": \"" + text + "\" is not a port; expected 0 to 65535", command);
+  }
+  return port;
+}
+
+Status SetOption(Arguments& arguments, const std::string& option, const std::string& value) {
+  if (option == "--config") {
+    arguments.config = value;
+  } else if (option == "--admin") {
+    arguments.admin = value;
+  } else if (option == "--token") {
+    arguments.token = value;
+  } else {
+    const Result<uint16_t> port = ParsePort(option, value, arguments.command);
+    if (!port) return tl::unexpected(port.error());
+    (option == "--port" ? arguments.port : arguments.admin_port) = *port;
+  }
+  return {};
+}
+
+// One word, or an option and the word behind it.
+Status ParseWord(const Command& command, const std::vector<std::string>& words, size_t& at,
+                 Arguments& arguments) {
+  const std::string& word = words[at];
+  const std::string name(command.name);
+  if (word == "--help" || word == "-h") {
+    arguments.help = true;
+    return {};
+  }
+  if (word.empty() || word[0] != '-') {
+    if (!command.takes_file || !arguments.file.empty()) {
+      return Usage("crossfade " + name + ": \"" + word + "\" is one argument too many", name);
+    }
+    arguments.file = word;
+    return {};
+  }
+  const size_t equals = word.find('=');
+  const std::string option = word.substr(0, equals);
+  if (std::find(command.options.begin(), command.options.end(), option) == command.options.end()) {
+    return Usage("crossfade " + name + ": there is no option " + option, name);
+  }
+  if (option == "--watch" || option == "--json") {
+    if (equals != std::string::npos) return Usage(option + " takes no value", name);
+    (option == "--watch" ? arguments.watch : arguments.json) = true;
+    return {};
+  }
+  if (equals != std::string::npos) return SetOption(arguments, option, word.substr(equals + 1));
+  if (at + 1 == words.size()) return Usage(option + " needs a value", name);
+  return SetOption(arguments, option, words[++at]);
+}
+
+}  // namespace
+
+Result<Arguments> ParseArguments(const std::vector<std::string>& words,
+                                 const Environment& environment) {
+  Arguments arguments;
+  if (const std::string admin = environment("CROSSFADE_ADMIN"); !admin.empty()) {
+    arguments.admin = admin;
+  }
+  arguments.token = environment("CROSSFADE_TOKEN");
+  if (words.empty()) return Usage("crossfade: no command", "");
+  if (words[0] == "--help" || words[0] == "-h" || words[0] == "help") {
+    arguments.command = "help";
+    return arguments;
+  }
+  arguments.command = words[0] == "--version" ? "version" : words[0];
+  const auto found =
+      std::find_if(Commands().begin(), Commands().end(),
+                   [&](const Command& command) { return command.name == arguments.command; });
+  if (found == Commands().end()) return Usage("crossfade: there is no command " + words[0], "");
+  for (size_t at = 1; at < words.size(); ++at) {
+    if (const Status parsed = ParseWord(*found, words, at, arguments); !parsed) {
+      return tl::unexpected(parsed.error());
+    }
+  }
+  if (arguments.help) return arguments;
+  if (found->takes_file && arguments.file.empty()) {
+    return Usage("crossfade " + arguments.command + ": which FILE?", arguments.command);
+  }
+  if (!arguments.config.empty() && (arguments.port || arguments.admin_port)) {
+    return Usage("--port and --admin-port are for embedded mode; with --config the file says where "
+                 "to listen", "serve");
+  }
+  return arguments;
+}
+
+}  // namespace crossfade::cli

@@ -1,0 +1,38 @@
+// The command line as values. Pure: the environment comes in as a function.
+#pragma once
+
+#include <cstdint>
+#include <functional>
+#include <optional>
+#include <string>
+#include <vector>
+
+#include "config/result.h"
+
+namespace crossfade::cli {
+
+inline constexpr char kDefaultAdmin[] = "http://127.0.0.1:9380";
+
+struct Arguments {
+  std::string command;  // "serve", "check", ...; "help" without one
+  bool help = false;
+  bool watch = false;
+  bool json = false;
+  std::string config;
+  std::string file;  // of check
+  std::string admin = kDefaultAdmin;
+  std::string token;
+  std::optional<uint16_t> port;        // embedded mode
+  std::optional<uint16_t> admin_port;  // embedded mode
+};
+
+using Environment = std::function<std::string(const std::string&)>;  // empty when not set
+
+// Fails with a message for the user, which names the help to read.
+Result<Arguments> ParseArguments(const std::vector<std::string>& words,
+                                 const Environment& environment);
+
+// The help of a command, or of all of them.
+std::string HelpText(const std::string& command);
+
+}  // namespace crossfade::cli

@@ -1,0 +1,53 @@
+#include <cstdio>
+#include <nlohmann/json.hpp>
+
+#include "config/loader.h"
+#include "config/plan.h"
+#include "tools/cli/admin_client.h"
+#include "tools/cli/commands.h"
+#include "tools/cli/plan_difference.h"
+
+namespace crossfade::cli {
+namespace {
+
+void CompareWithRunning(const Arguments& arguments, const config::Plan& plan) {
+  AdminClient client(arguments.admin, arguments.token);
+  const Result<AdminAnswer> answer = client.Get("/api/v1/plan");
+  if (!answer || answer->status != 200) {
+    std::printf("\nno proxy answers at %s: not compared with a running plan\n",
+                client.Url().c_str());
+    return;
+  }
+  const auto running = nlohmann::json::parse(answer->body, nullptr, false);
+  if (!running.is_object() || !running.contains("text") || !running.contains("digest")) {
+    std::printf("\n%s is not a crossfade proxy: not compared\n", client.Url().c_str());
+    return;
+  }
+  const auto difference =
+      PlanDifference(running.value("text", ""), running.value("digest", ""),
+                     config::CanonicalText(plan.settings), plan.digest);
+  if (difference.empty()) {
+    std::printf("\nthe proxy at %s runs this very plan\n", client.Url().c_str());
+    return;
+  }
+  std::printf("\nagainst the plan in force at %s (%s):\n", client.Url().c_str(),
+              running.value("digest", "").substr(0, 12).c_str());
+  for (const std::string& line : difference) std::printf("  %s\n", line.c_str());
+}
+
+}  // namespace
+
+int RunCheck(const Arguments& arguments) {
+  Result<config::Settings> settings = config::LoadSettings(arguments.file);
+  if (!settings) {
+    std::fprintf(stderr, "%s\n", settings.error().message.c_str());
+    return kFailed;
+  }
+  const config::PlanPtr plan = config::MakePlan(std::move(*settings), 1);
+  std::printf("%s\ndigest %s\n", config::CanonicalText(plan->settings).c_str(),
+              plan->digest.c_str());
+  CompareWithRunning(arguments, *plan);
+  return kDone;
+}
+
+}  // namespace crossfade::cli

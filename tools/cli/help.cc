@@ -1,0 +1,78 @@
+#include "tools/cli/arguments.h"
+
+namespace crossfade::cli {
+namespace {
+
+constexpr char kAll[] = R"(crossfade: a proxy that moves a live application from one Redis store to another
+
+usage:
+  crossfade serve [--config FILE]       run the proxy; without a file, try it on two local stores
+  crossfade check FILE                  validate a configuration and show the plan it makes
+  crossfade status [--watch] [--json]   what the running proxy does
+  crossfade reload                      apply the configuration file again
+  crossfade version
+  crossfade COMMAND --help              options and exit codes
+
+environment:
+  CROSSFADE_ADMIN   admin URL of the running proxy (default http://127.0.0.1:9380)
+  CROSSFADE_TOKEN   token, when admin.token is set
+)";
+
+constexpr char kServe[] = R"(usage: crossfade serve [--config FILE] [--port N] [--admin-port N]
+
+Runs the proxy until SIGTERM or Ctrl-C, then drains the mirror log (limits.stop_timeout);
+a second signal ends it at once. The file is watched: saving it applies it, as SIGHUP and
+`crossfade reload` do. An invalid file changes nothing.
+
+  --config FILE     the configuration; without it, embedded mode: two redis-server children
+                    with sample data in legacy, and a configuration file to play with
+  --port N          embedded mode: port of the proxy (default 6380, 0: any free one)
+  --admin-port N    embedded mode: port of the dashboard (default 9380, 0: any free one)
+
+exit codes: 0 stopped, the follower has everything; 1 could not start; 2 wrong usage;
+            3 stopped with the follower behind, or at once
+)";
+
+constexpr char kCheck[] = R"(usage: crossfade check FILE [--admin URL] [--token T]
+
+Validates FILE and prints the plan it makes, one setting a line, and its digest. When a
+proxy answers at the admin URL, also how FILE differs from the plan in force there.
+
+exit codes: 0 valid; 1 not valid (every error is printed, with its line); 2 wrong usage
+)";
+
+constexpr char kStatus[] = R"(usage: crossfade status [--watch] [--json] [--admin URL] [--token T]
+
+Shows stage, stores, mirror, lag, dirty keys, read decisions; rates and latencies are those
+of the last half second (--watch: the last second).
+
+  --watch   show it again each second, until Ctrl-C
+  --json    the status document of the admin API, one line each time
+
+exit codes: 0 ready; 1 the proxy answers but is not ready to serve; 2 it can't be reached, or
+            wrong usage
+)";
+
+constexpr char kReload[] = R"(usage: crossfade reload [--json] [--admin URL] [--token T]
+
+Has the running proxy apply its configuration file, and prints what changed, or why it was
+refused.
+
+exit codes: 0 applied (or nothing changed); 1 refused, the plan before it stays in force;
+            2 the proxy can't be reached, the token is wrong, or wrong usage
+)";
+
+constexpr char kVersion[] = "usage: crossfade version\n\nexit code: 0\n";
+
+}  // namespace
+
+std::string HelpText(const std::string& command) {
+  if (command == "serve") return kServe;
+  if (command == "check") return kCheck;
+  if (command == "status") return kStatus;
+  if (command == "reload") return kReload;
+  if (command == "version") return kVersion;
+  return kAll;
+}
+
+}  // namespace crossfade::cli

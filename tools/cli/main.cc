@@ -1,0 +1,40 @@
+#include <csignal>
+#include <cstdio>
+#include <cstdlib>
+#include <string>
+#include <vector>
+
+#include "proxy/admin/version.h"
+#include "tools/cli/commands.h"
+
+namespace crossfade::cli {
+
+void PrintError(const std::string& message) {
+  std::fprintf(stderr, "crossfade: %s\n", message.c_str());
+}
+
+int Main(int argc, char** argv) {
+  const std::vector<std::string> words(argv + (argc > 0 ? 1 : 0), argv + argc);
+  const Result<Arguments> arguments = ParseArguments(words, [](const std::string& name) {
+    const char* value = std::getenv(name.c_str());
+    return std::string(value == nullptr ? "" : value);
+  });
+  if (!arguments) {
+    std::fprintf(stderr, "%s\n", arguments.error().message.c_str());
+    return kCouldNotRun;
+  }
+  // A peer or a pipe that is gone is a write error, not the end of the process.
+  std::signal(SIGPIPE, SIG_IGN);
+  if (arguments->help || arguments->command == "help") {
+    std::fputs(HelpText(arguments->command).c_str(), stdout);
+    return kDone;
+  }
+  if (arguments->command == "serve") return RunServe(*arguments);
+  if (arguments->command == "check") return RunCheck(*arguments);
+  if (arguments->command == "status") return RunStatus(*arguments);
+  if (arguments->command == "reload") return RunReload(*arguments);
+  std::printf("crossfade %s\n", proxy::kVersion);
+  return kDone;
+}
+
+}  // namespace crossfade::cli
