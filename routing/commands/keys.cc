@@ -36,6 +36,23 @@ int64_t BeginOf(const KeySpec& spec, Args args) {
   return 0;
 }
 
+// Only scripts and functions take no keys at all where keys are counted; what
+// unknown commands take is theirs to say.
+bool TakesNoKeys(CommandId id) {
+  switch (id) {
+    case CommandId::kEval:
+    case CommandId::kEvalRo:
+    case CommandId::kEvalsha:
+    case CommandId::kEvalshaRo:
+    case CommandId::kFcall:
+    case CommandId::kFcallRo:
+    case CommandId::kOther:
+      return true;
+    default:
+      return false;
+  }
+}
+
 enum class Outcome { kFine, kMalformed, kUnusable };
 
 Outcome AddKeysOf(const CommandSpec& command, const KeySpec& spec, Args args, Positions& out) {
@@ -52,7 +69,7 @@ Outcome AddKeysOf(const CommandSpec& command, const KeySpec& spec, Args args, Po
     const int64_t at = first + spec.key_num_index;
     int64_t count = 0;
     if (at < 0 || at >= argc || !ParseRedisInteger(args[static_cast<size_t>(at)], count) ||
-        count < 0 || count > argc) {
+        count < 0 || count > argc || (count == 0 && !TakesNoKeys(command.id))) {
       return Outcome::kMalformed;
     }
     first += spec.first_key;
@@ -166,14 +183,18 @@ Keys StreamReadKeys(const CommandSpec& command, Args args, Positions& out) {
 Keys MigrateKeys(Args args, Positions& out) {
   for (size_t i = 6; i < args.size(); ++i) {
     if (IsToken(args[i], "KEYS")) {
-      if (!args[3].empty() || i + 1 == args.size()) return Keys::kMalformed;
+      if (!args[3].empty()) return Keys::kMalformed;
+      if (i + 1 == args.size()) break;
       for (size_t k = i + 1; k < args.size(); ++k) {
         Add(out, static_cast<int64_t>(k), Access::kReadWrite);
       }
       return Keys::kKnown;
     }
-    if (IsToken(args[i], "AUTH")) i += 1;
-    if (i < args.size() && IsToken(args[i], "AUTH2")) i += 2;
+    if (IsToken(args[i], "AUTH")) {
+      i += 1;
+    } else if (IsToken(args[i], "AUTH2")) {
+      i += 2;
+    }
   }
   Add(out, 3, Access::kReadWrite);
   return Keys::kKnown;

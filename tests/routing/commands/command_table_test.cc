@@ -35,15 +35,27 @@ namespace {
 using test::Value;
 
 constexpr std::pair<uint32_t, const char*> kFlagNames[] = {
-    {kWrite, "write"},       {kReadonly, "readonly"},   {kDenyOom, "denyoom"},
-    {kAdmin, "admin"},       {kPubsub, "pubsub"},       {kNoscript, "noscript"},
-    {kBlocking, "blocking"}, {kNoMulti, "no_multi"},    {kNoAuth, "no_auth"},
-    {kMovableKeys, "movablekeys"}, {kMayReplicate, "may_replicate"}, {kAllowBusy, "allow_busy"},
+    {kWrite, "write"},
+    {kReadonly, "readonly"},
+    {kDenyOom, "denyoom"},
+    {kAdmin, "admin"},
+    {kPubsub, "pubsub"},
+    {kNoscript, "noscript"},
+    {kBlocking, "blocking"},
+    {kNoMulti, "no_multi"},
+    {kNoAuth, "no_auth"},
+    {kMovableKeys, "movablekeys"},
+    {kMayReplicate, "may_replicate"},
+    {kAllowBusy, "allow_busy"},
 };
 constexpr std::pair<uint16_t, const char*> kSpecFlagNames[] = {
-    {kSpecReadOnly, "RO"},         {kSpecReadWrite, "RW"}, {kSpecOverwrite, "OW"},
-    {kSpecRemove, "RM"},           {kSpecNotKey, "not_key"},
-    {kSpecIncomplete, "incomplete"}, {kSpecVariable, "variable_flags"},
+    {kSpecReadOnly, "RO"},
+    {kSpecReadWrite, "RW"},
+    {kSpecOverwrite, "OW"},
+    {kSpecRemove, "RM"},
+    {kSpecNotKey, "not_key"},
+    {kSpecIncomplete, "incomplete"},
+    {kSpecVariable, "variable_flags"},
 };
 
 std::string Join(const std::set<std::string>& words) {
@@ -136,7 +148,8 @@ void RenderCommands(const Value& commands, std::map<std::string, std::string>& o
     std::ostringstream text;
     text << command.elements[1].integer << " " << Join(Known(command.elements[2], kFlagNames))
          << " " << command.elements[3].integer << " " << command.elements[4].integer << " "
-         << command.elements[5].integer << (command.elements[9].elements.empty() ? "" : " container");
+         << command.elements[5].integer
+         << (command.elements[9].elements.empty() ? "" : " container");
     for (const Value& spec : command.elements[8].elements) text << RenderKeySpec(spec);
     out[command.elements[0].text] = text.str();
     RenderCommands(command.elements[9], out);
@@ -278,8 +291,8 @@ TEST(CommandTableTest, FindAllocatesNothing) {
   const std::string_view unknown[] = {"a name longer than any command's is", "key"};
   const CommandTable& table = CommandTable::Redis70();
   const size_t before = allocations;
-  const bool found = table.Find(args) != nullptr && table.Find(get) != nullptr &&
-                     table.Find(unknown) == nullptr;
+  const bool found =
+      table.Find(args) != nullptr && table.Find(get) != nullptr && table.Find(unknown) == nullptr;
   EXPECT_EQ(allocations, before);
   EXPECT_TRUE(found);
 }
@@ -302,9 +315,26 @@ TEST(CommandTableTest, SaysWhoseOnlyKeyIsTheFirstArgument) {
                            "xadd", "expire", "spop", "incr", "restore"}) {
     EXPECT_TRUE(single(name)) << name;
   }
-  for (const char* name : {"mget", "del", "mset", "rename", "copy", "move", "eval", "xread", "ping",
-                           "sort", "georadius", "bitop", "object|encoding", "xgroup", "blpop",
-                           "spublish", "publish", "lmpop", "touch", "migrate"}) {
+  for (const char* name : {"mget",
+                           "del",
+                           "mset",
+                           "rename",
+                           "copy",
+                           "move",
+                           "eval",
+                           "xread",
+                           "ping",
+                           "sort",
+                           "georadius",
+                           "bitop",
+                           "object|encoding",
+                           "xgroup",
+                           "blpop",
+                           "spublish",
+                           "publish",
+                           "lmpop",
+                           "touch",
+                           "migrate"}) {
     EXPECT_FALSE(single(name)) << name;
   }
 }
