@@ -14,7 +14,7 @@ namespace crossfade {
 
 }  // namespace crossfade
 
-#define CROSSFADE_CHECK(expression)          \
-  (__builtin_expect(!!(expression), 1)       \
-       ? (void)0                             \
+#define CROSSFADE_CHECK(expression)    \
+  (__builtin_expect(!!(expression), 1) \
+       ? (void)0                       \
        : ::crossfade::CheckFailed(#expression, __FILE__, __LINE__))

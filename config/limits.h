@@ -7,6 +7,10 @@
 
 namespace crossfade::limits {
 
+// A bigger configuration file, or more routes, is refused.
+inline constexpr size_t kSettingsFileMax = 1024 * 1024;
+inline constexpr size_t kRoutesMax = 256;
+
 // Redis's own protocol limits; past them the client gets Redis's error text.
 inline constexpr size_t kInlineMax = 64 * 1024;
 inline constexpr int64_t kArgumentsMax = 1024 * 1024;

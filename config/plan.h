@@ -12,8 +12,8 @@
 namespace crossfade::config {
 
 struct Plan {
-  uint64_t epoch = 0;   // rises with every plan that is put in force
-  std::string digest;   // SHA-256 (hex) of the canonical text, secrets hashed
+  uint64_t epoch = 0;  // rises with every plan that is put in force
+  std::string digest;  // SHA-256 (hex) of the canonical text, secrets hashed
   Settings settings;
 
   bool Mirrors() const { return settings.stage != Stage::kObserve; }

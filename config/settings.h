@@ -13,7 +13,7 @@ namespace crossfade::config {
 inline constexpr uint32_t kFullShare = 10'000;
 
 struct Endpoint {
-  std::string host;       // empty when unix_path is set
+  std::string host;  // empty when unix_path is set
   uint16_t port = 6379;
   std::string unix_path;  // empty for TCP
   std::string user;
@@ -37,7 +37,7 @@ struct MirrorSettings {
 struct ReadPolicy {
   uint32_t follower_share = 0;  // of keys, in 1/10,000
   std::chrono::milliseconds staleness{50};
-  uint32_t shadow_share = 0;    // of reads, in 1/10,000
+  uint32_t shadow_share = 0;  // of reads, in 1/10,000
   Prefer prefer = Prefer::kSplit;
 };
 
@@ -77,7 +77,7 @@ struct Settings {
   std::vector<Route> routes;  // in order; the last is always "default" and matches everything
   Limits limits;
   Endpoint admin_listen;
-  std::string admin_token;    // empty: mutations only from loopback
+  std::string admin_token;  // empty: mutations only from loopback
   std::string log_level = "info";
   LogFormat log_format = LogFormat::kText;
 };

@@ -1,0 +1,159 @@
+#include "config/plan.h"
+
+#include <array>
+#include <map>
+#include <utility>
+
+#include "config/secrets.h"
+#include "config/values.h"
+
+namespace crossfade::config {
+namespace {
+
+using Lines = std::map<std::string, std::string>;
+
+constexpr std::string_view kSecretMark = "sha256:";
+
+const char* Name(Ack ack) { return ack == Ack::kBoth ? "both" : "authority"; }
+const char* Name(FollowerData data) { return data == FollowerData::kTrust ? "trust" : "refuse"; }
+const char* Name(Prefer prefer) { return prefer == Prefer::kFastest ? "fastest" : "split"; }
+const char* Name(LogFormat format) { return format == LogFormat::kJson ? "json" : "text"; }
+
+std::string Secret(const std::string& value) {
+  return value.empty() ? "none" : std::string(kSecretMark) + Sha256Hex(value);
+}
+
+// Quoted, so that no text can look like another value, or like the lack of one.
+std::string TextValue(const std::string& text) {
+  return text.empty() ? "any" : "\"" + Escape(text) + "\"";
+}
+
+void AddStore(const std::string& path, const Endpoint& store, Lines& lines) {
+  lines[path + ".address"] = Escape(store.Display());
+  lines[path + ".user"] = store.user.empty() ? "none" : TextValue(store.user);
+  lines[path + ".password"] = Secret(store.password);
+}
+
+void AddReads(const std::string& path, const ReadPolicy& reads, Lines& lines) {
+  lines[path + ".follower"] = ShareText(reads.follower_share);
+  lines[path + ".staleness"] = TimeText(reads.staleness);
+  lines[path + ".shadow"] = ShareText(reads.shadow_share);
+  lines[path + ".prefer"] = Name(reads.prefer);
+}
+
+// Routes go by their names, so that one more does not change the others' lines;
+// their order is a line of its own.
+void AddRoutes(const std::vector<Route>& routes, Lines& lines) {
+  std::string order;
+  for (const Route& route : routes) {
+    if (!order.empty()) order += ", ";
+    order += Escape(route.name);
+    const bool last = &route == &routes.back();
+    const std::string path = last ? "reads" : "reads.routes[" + Escape(route.name) + "]";
+    AddReads(path, route.reads, lines);
+    if (last) continue;
+    lines[path + ".match.prefix"] = TextValue(route.match.key_prefix);
+    lines[path + ".match.user"] = TextValue(route.match.user);
+    lines[path + ".match.client"] = TextValue(route.match.client);
+    lines[path + ".match.network"] = TextValue(route.match.network);
+  }
+  lines["reads.routes"] = order;
+}
+
+Lines LinesOf(const Settings& settings) {
+  Lines lines;
+  std::string listen;
+  for (const Endpoint& endpoint : settings.listen) {
+    if (!listen.empty()) listen += ", ";
+    listen += Escape(endpoint.Display());
+  }
+  lines["listen"] = listen;
+  lines["workers"] = std::to_string(settings.workers);
+  AddStore("stores.legacy", settings.legacy, lines);
+  AddStore("stores.new", settings.new_store, lines);
+  lines["stage"] = Name(settings.stage);
+  lines["mirror.ack"] = Name(settings.mirror.ack);
+  lines["mirror.ack_timeout"] = TimeText(settings.mirror.ack_timeout);
+  lines["mirror.memory"] = SizeText(settings.mirror.memory_bytes);
+  lines["mirror.follower_data"] = Name(settings.mirror.follower_data);
+  AddRoutes(settings.routes, lines);
+  lines["limits.clients"] = std::to_string(settings.limits.clients);
+  lines["limits.request"] = SizeText(settings.limits.request_bytes);
+  lines["limits.client_output"] = SizeText(settings.limits.client_output_bytes);
+  lines["limits.client_idle"] = TimeText(settings.limits.client_idle);
+  lines["limits.connect_timeout"] = TimeText(settings.limits.connect_timeout);
+  lines["limits.command_timeout"] = TimeText(settings.limits.command_timeout);
+  lines["limits.stop_timeout"] = TimeText(settings.limits.stop_timeout);
+  lines["admin.listen"] = settings.admin_listen.Display();
+  lines["admin.token"] = Secret(settings.admin_token);
+  lines["log.level"] = settings.log_level;
+  lines["log.format"] = Name(settings.log_format);
+  return lines;
+}
+
+// What the two sides of a change look like; a hash tells an operator nothing.
+std::string Shown(const std::string* value) {
+  if (value == nullptr) return "absent";
+  return value->starts_with(kSecretMark) ? "secret" : *value;
+}
+
+std::string DiffLine(const std::string& path, const std::string* from, const std::string* to) {
+  const std::string before = Shown(from);
+  const std::string after = Shown(to);
+  return path + ": " + before + " -> " + (before == after ? "another " + after : after);
+}
+
+std::vector<std::string> DiffLines(const Lines& from, const Lines& to) {
+  Lines all = from;
+  all.insert(to.begin(), to.end());
+  std::vector<std::string> lines;
+  for (const auto& [path, unused] : all) {
+    const auto before = from.find(path);
+    const auto after = to.find(path);
+    const std::string* old_value = before == from.end() ? nullptr : &before->second;
+    const std::string* new_value = after == to.end() ? nullptr : &after->second;
+    if (old_value != nullptr && new_value != nullptr && *old_value == *new_value) continue;
+    lines.push_back(DiffLine(path, old_value, new_value));
+  }
+  return lines;
+}
+
+}  // namespace
+
+std::string CanonicalText(const Settings& settings) {
+  std::string text;
+  for (const auto& [path, value] : LinesOf(settings)) {
+    text += path;
+    text += " = ";
+    text += value;
+    text += '\n';
+  }
+  return text;
+}
+
+PlanPtr MakePlan(Settings settings, uint64_t epoch) {
+  auto plan = std::make_shared<Plan>();
+  plan->epoch = epoch;
+  plan->digest = Sha256Hex(CanonicalText(settings));
+  plan->settings = std::move(settings);
+  return plan;
+}
+
+std::vector<std::string> Diff(const Settings& from, const Settings& to) {
+  return DiffLines(LinesOf(from), LinesOf(to));
+}
+
+std::string RefuseReload(const Settings& from, const Settings& to) {
+  constexpr std::array<std::string_view, 4> kFixed = {"stores.", "workers", "listen", "admin."};
+  std::string reason;
+  for (const std::string& line : Diff(from, to)) {
+    for (const std::string_view prefix : kFixed) {
+      if (!line.starts_with(prefix)) continue;
+      reason += reason.empty() ? "needs a restart: " : "; ";
+      reason += line;
+    }
+  }
+  return reason;
+}
+
+}  // namespace crossfade::config
