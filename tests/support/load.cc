@@ -23,6 +23,7 @@ struct Load::Connection {
   RandomCommands commands;
   std::mt19937_64 depths;
   std::deque<RandomCommand> unanswered;
+  bool multi_refused = false;  // what follows runs outside of a transaction
   bool failed = false;
 };
 
@@ -82,7 +83,11 @@ void Load::Refill(Connection& connection) {
 }
 
 void Load::Check(Connection& connection, const Value& reply) {
-  const RandomCommand& command = connection.unanswered.front();
+  RandomCommand& command = connection.unanswered.front();
+  const std::string& name = command.args.front();
+  if (name == "MULTI") connection.multi_refused = !reply.ok();
+  if (connection.multi_refused) command.replies = kAnyReply;
+  if (name == "EXEC" || name == "DISCARD") connection.multi_refused = false;
   if (reply.kind == Value::Kind::kError) {
     ++report_.errors;
     ++report_.error_texts[reply.text.substr(0, 60)];
