@@ -1,0 +1,63 @@
+#include "tools/cli/arguments.h"
+
+#include <gtest/gtest.h>
+
+#include <map>
+
+namespace crossfade::cli {
+namespace {
+
+Result<Arguments> Parse(const std::vector<std::string>& words,
+                        const std::map<std::string, std::string>& environment = {}) {
+  return ParseArguments(words, [&](const std::string& name) {
+    const auto found = environment.find(name);
+    return found == environment.end() ? "" : found->second;
+  });
+}
+
+TEST(Arguments, DefaultsEnvironmentAndOptionsInThatOrder) {
+  EXPECT_EQ(Parse({"status"})->admin, "http://127.0.0.1:9380");
+  const std::map<std::string, std::string> environment = {{"CROSSFADE_ADMIN", "http://a:1"},
+                                                          {"CROSSFADE_TOKEN", "t"}};
+  EXPECT_EQ(Parse({"status"}, environment)->admin, "http://a:1");
+  EXPECT_EQ(Parse({"status"}, environment)->token, "t");
+  EXPECT_EQ(Parse({"status", "--admin", "http://b:2", "--token=u"}, environment)->admin, "http://b:2");
+  EXPECT_EQ(Parse({"status", "--admin", "http://b:2", "--token=u"}, environment)->token, "u");
+}
+
+TEST(Arguments, EachCommandTakesItsOptions) {
+  const auto serve = Parse({"serve", "--port", "0", "--admin-port=65535"});
+  ASSERT_TRUE(serve);
+  EXPECT_EQ(serve->port, 0);
+  EXPECT_EQ(serve->admin_port, 65535);
+  EXPECT_EQ(Parse({"serve", "--config", "f"})->config, "f");
+  EXPECT_EQ(Parse({"check", "f"})->file, "f");
+  EXPECT_TRUE(Parse({"status", "--watch", "--json"})->json);
+  EXPECT_TRUE(Parse({"status", "--watch", "--json"})->watch);
+  EXPECT_EQ(Parse({"--version"})->command, "version");
+  EXPECT_EQ(Parse({"--help"})->command, "help");
+  EXPECT_TRUE(Parse({"check", "--help"})->help);
+}
+
+TEST(Arguments, WrongUsageNamesTheHelp) {
+  const std::vector<std::vector<std::string>> wrong = {
+      {}, {"servee"}, {"serve", "--watch"}, {"serve", "file"}, {"serve", "--port"},
+      {"serve", "--port", "65536"}, {"serve", "--port", "-1"}, {"serve", "--port", "1x"},
+      {"serve", "--port="}, {"check"}, {"check", "a", "b"}, {"status", "--watch=1"},
+      {"serve", "--config", "f", "--port", "1"}, {"reload", "--watch"}, {"status", "-w"}};
+  for (const auto& words : wrong) {
+    const auto parsed = Parse(words);
+    ASSERT_FALSE(parsed) << (words.empty() ? "" : words.back());
+    EXPECT_NE(parsed.error().message.find("--help"), std::string::npos) << parsed.error().message;
+  }
+}
+
+TEST(Arguments, EveryCommandHasHelpWithItsExitCodes) {
+  for (const char* command : {"serve", "check", "status", "reload", "version"}) {
+    EXPECT_NE(HelpText(command).find("exit code"), std::string::npos) << command;
+    EXPECT_NE(HelpText("help").find(std::string("crossfade ") + command), std::string::npos);
+  }
+}
+
+}  // namespace
+}  // namespace crossfade::cli
