@@ -6,8 +6,9 @@ namespace crossfade::routing {
 namespace {
 
 // Whether `byte` is in the class whose [ is at pattern[i]; moves i past it.
-bool MatchClass(std::string_view pattern, size_t& i, unsigned char byte) {
-  const auto at = [&](size_t k) { return static_cast<unsigned char>(pattern[k]); };
+// Ranges are of signed bytes, as Redis has them on x86.
+bool MatchClass(std::string_view pattern, size_t& i, signed char byte) {
+  const auto at = [&](size_t k) { return static_cast<signed char>(pattern[k]); };
   ++i;
   const bool inverted = i < pattern.size() && pattern[i] == '^';
   if (inverted) ++i;
@@ -17,7 +18,7 @@ bool MatchClass(std::string_view pattern, size_t& i, unsigned char byte) {
       found |= at(i + 1) == byte;
       i += 2;
     } else if (i + 2 < pattern.size() && pattern[i + 1] == '-') {
-      const unsigned char a = at(i), b = at(i + 2);
+      const signed char a = at(i), b = at(i + 2);
       found |= a <= b ? byte >= a && byte <= b : byte >= b && byte <= a;
       i += 3;
     } else {
@@ -37,7 +38,7 @@ bool MatchOne(std::string_view pattern, size_t& i, char byte) {
       ++i;
       return true;
     case '[':
-      return MatchClass(pattern, i, static_cast<unsigned char>(byte));
+      return MatchClass(pattern, i, static_cast<signed char>(byte));
     case '\\':
       if (i + 1 < pattern.size()) ++i;
       [[fallthrough]];
