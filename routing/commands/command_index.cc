@@ -1,20 +1,21 @@
 #include "routing/commands/command_index.h"
 
 #include <bit>
-#include <cstring>
 #include <map>
 
 #include "config/check.h"
-#include "routing/commands/token.h"
 
 namespace crossfade::routing {
 namespace {
 
-template <class Word>
-uint64_t Load(const char* p) {
-  Word word;
-  std::memcpy(&word, p, sizeof word);
-  return word;
+// All bits but that of the case, where a byte is a letter.
+uint64_t BitsThatCount(uint64_t word) {
+  uint64_t bits = ~uint64_t{0};
+  for (int shift = 0; shift < 64; shift += 8) {
+    const auto byte = static_cast<char>(word >> shift);
+    if (byte >= 'a' && byte <= 'z') bits &= ~(uint64_t{0x20} << shift);
+  }
+  return bits;
 }
 
 std::string_view OwnName(const CommandSpec& spec) {
@@ -26,7 +27,7 @@ std::string_view OwnName(const CommandSpec& spec) {
 }  // namespace
 
 CommandIndex::CommandIndex(std::deque<CommandSpec> specs) : specs_(std::move(specs)) {
-  const size_t size = std::bit_ceil(specs_.size() * 2 + 16) * 2;
+  const size_t size = std::bit_ceil(specs_.size() * 2 + 16);
   slots_.resize(size);
   mask_ = static_cast<uint32_t>(size - 1);
   shift_ = 64 - std::countr_zero(size);
@@ -53,51 +54,21 @@ CommandIndex::CommandIndex(std::deque<CommandSpec> specs) : specs_(std::move(spe
   }
 }
 
-CommandIndex::Name CommandIndex::Pack(std::string_view name) {
-  const char* p = name.data();
-  const size_t n = name.size();
-  if (n >= 8) return {LowerBytes(Load<uint64_t>(p)), LowerBytes(Load<uint64_t>(p + n - 8))};
-  if (n >= 4) return {LowerBytes(Load<uint32_t>(p) | Load<uint32_t>(p + n - 4) << 32), 0};
-  if (n == 0) return {};
-  return {
-      LowerBytes(Load<uint8_t>(p) | Load<uint8_t>(p + n / 2) << 8 | Load<uint8_t>(p + n - 1) << 16),
-      0};
-}
-
-bool CommandIndex::Matches(const Slot& slot, std::string_view name) {
-  return name.size() <= 16 || EqualsIgnoringCase(name, OwnName(*slot.spec));
-}
-
-const CommandIndex::Slot* CommandIndex::Lookup(std::string_view name, uint16_t parent) const {
-  const Name packed = Pack(name);
-  const auto length = static_cast<uint32_t>(name.size());
-  for (uint32_t i = Home(packed, length, parent);; i = (i + 1) & mask_) {
+const CommandIndex::Slot* CommandIndex::LookupLong(std::string_view text, uint16_t parent) const {
+  const Name name = Pack(text, parent);
+  for (uint32_t i = Home(name); slots_[i].spec != nullptr; i = (i + 1) & mask_) {
     const Slot& slot = slots_[i];
-    if (slot.name.head == packed.head && slot.name.tail == packed.tail && slot.length == length &&
-        slot.parent == parent && slot.spec != nullptr && Matches(slot, name)) {
-      return &slot;
-    }
-    if (slot.spec == nullptr) return nullptr;
+    if (Differences(slot, name) == 0 && EqualsIgnoringCase(text, OwnName(*slot.spec))) return &slot;
   }
+  return nullptr;
 }
 
 void CommandIndex::Insert(const CommandSpec& spec, std::string_view name, uint16_t parent,
                           uint16_t container) {
-  const Name packed = Pack(name);
-  const auto length = static_cast<uint32_t>(name.size());
-  uint32_t i = Home(packed, length, parent);
+  const Name packed = Pack(name, parent);
+  uint32_t i = Home(packed);
   while (slots_[i].spec != nullptr) i = (i + 1) & mask_;
-  slots_[i] = {packed, &spec, length, parent, container};
-}
-
-const CommandSpec* CommandIndex::Find(Args args) const {
-  if (args.empty()) return nullptr;
-  const Slot* slot = Lookup(args[0], 0);
-  if (slot == nullptr) return nullptr;
-  if (slot->container == 0 || args.size() < 2) [[likely]]
-    return slot->spec;
-  const Slot* subcommand = Lookup(args[1], slot->container);
-  return subcommand == nullptr ? slot->spec : subcommand->spec;
+  slots_[i] = {packed, BitsThatCount(packed.head), BitsThatCount(packed.tail), &spec, container};
 }
 
 const CommandSpec* CommandIndex::FindName(std::string_view name) const {

@@ -3,6 +3,7 @@
 #include <limits>
 
 #include "routing/commands/token.h"
+#include "routing/resp/number.h"
 
 namespace crossfade::routing {
 namespace {

@@ -9,9 +9,8 @@ namespace crossfade::routing {
 namespace {
 
 bool HasToken(Args args, std::string_view token) {
-  return std::any_of(args.begin() + 1, args.end(), [token](std::string_view arg) {
-    return IsToken(arg, token);
-  });
+  return std::any_of(args.begin() + 1, args.end(),
+                     [token](std::string_view arg) { return IsToken(arg, token); });
 }
 
 // Of the connection that they come on: none may reach a lane.
@@ -73,8 +72,8 @@ bool IsConnectionCommand(const CommandSpec& spec) {
 }
 
 bool IsScript(const CommandSpec& spec) {
-  return spec.name.starts_with("eval") || spec.name.starts_with("fcall") ||
-         spec.name == "script" || spec.name.starts_with("script|") || spec.name == "function" ||
+  return spec.name.starts_with("eval") || spec.name.starts_with("fcall") || spec.name == "script" ||
+         spec.name.starts_with("script|") || spec.name == "function" ||
          spec.name.starts_with("function|");
 }
 
@@ -83,16 +82,48 @@ bool Contains(std::span<const std::string_view> names, std::string_view name) {
 }
 
 // Commands about the server that change nothing, whatever their flags.
-constexpr std::string_view kServerQueries[] = {
-    "info",         "dbsize",          "keys",          "randomkey",       "scan",
-    "time",         "lastsave",        "role",          "lolwut",          "config|get",
-    "config|help",  "memory|stats",    "memory|doctor", "memory|help",     "memory|malloc-stats",
-    "slowlog|get",  "slowlog|len",     "slowlog|help",  "latency|latest",  "latency|history",
-    "latency|doctor", "latency|graph", "latency|help",  "latency|histogram", "acl|whoami",
-    "acl|cat",      "acl|help",        "acl|genpass",   "pubsub|channels", "pubsub|numsub",
-    "pubsub|numpat", "pubsub|help",    "pubsub|shardchannels", "pubsub|shardnumsub",
-    "publish",      "spublish",        "object|help",   "module|list",     "module|help",
-    "xinfo|help",   "xgroup|help",     "command"};
+constexpr std::string_view kServerQueries[] = {"info",
+                                               "dbsize",
+                                               "keys",
+                                               "randomkey",
+                                               "scan",
+                                               "time",
+                                               "lastsave",
+                                               "role",
+                                               "lolwut",
+                                               "config|get",
+                                               "config|help",
+                                               "memory|stats",
+                                               "memory|doctor",
+                                               "memory|help",
+                                               "memory|malloc-stats",
+                                               "slowlog|get",
+                                               "slowlog|len",
+                                               "slowlog|help",
+                                               "latency|latest",
+                                               "latency|history",
+                                               "latency|doctor",
+                                               "latency|graph",
+                                               "latency|help",
+                                               "latency|histogram",
+                                               "acl|whoami",
+                                               "acl|cat",
+                                               "acl|help",
+                                               "acl|genpass",
+                                               "pubsub|channels",
+                                               "pubsub|numsub",
+                                               "pubsub|numpat",
+                                               "pubsub|help",
+                                               "pubsub|shardchannels",
+                                               "pubsub|shardnumsub",
+                                               "publish",
+                                               "spublish",
+                                               "object|help",
+                                               "module|list",
+                                               "module|help",
+                                               "xinfo|help",
+                                               "xgroup|help",
+                                               "command"};
 
 Serving ServingOf(const CommandSpec& spec) {
   if (IsConnectionCommand(spec)) return ServingOfConnectionCommand(spec);
@@ -107,8 +138,8 @@ Serving ServingOf(const CommandSpec& spec) {
       (spec.flags & kAdmin) != 0) {
     return Serving::kRefused;
   }
-  const bool keyless = spec.key_specs.empty() && spec.first_key == 0 &&
-                       (spec.flags & kMovableKeys) == 0;
+  const bool keyless =
+      spec.key_specs.empty() && spec.first_key == 0 && (spec.flags & kMovableKeys) == 0;
   if (spec.ReadOnly()) return keyless ? Serving::kAuthority : Serving::kRead;
   if ((spec.flags & routing::kWrite) != 0) return Serving::kWrite;
   // Neither flag: a container without a subcommand, CLUSTER …, or something unknown.

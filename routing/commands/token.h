@@ -1,10 +1,8 @@
 // Words in arguments as Redis compares and reads them.
 #pragma once
 
-#include <cstdint>
+#include <cstddef>
 #include <string_view>
-
-#include "routing/resp/number.h"
 
 namespace crossfade::routing {
 
@@ -24,13 +22,6 @@ inline bool IsToken(std::string_view arg, std::string_view token) {
   if (arg.size() < token.size()) return false;
   if (arg.size() > token.size() && arg[token.size()] != '\0') return false;
   return EqualsIgnoringCase(arg.substr(0, token.size()), token);
-}
-
-// As Redis reads an integer argument: no plus, no spaces, no leading zeros.
-inline bool ParseRedisInteger(std::string_view text, int64_t& value) {
-  const std::string_view digits = text.substr(!text.empty() && text.front() == '-' ? 1 : 0);
-  if (!digits.empty() && digits.front() == '0' && text.size() > 1) return false;
-  return ParseInteger(text, value);
 }
 
 }  // namespace crossfade::routing

@@ -7,6 +7,13 @@
 namespace crossfade::routing {
 namespace {
 
+// Of a head line; status and error lines and big numbers may be longer.
+constexpr int64_t kHeadMax = 64;
+// Past these a reply is not taken for one: elements and bytes of one value, and
+// values that one frame still lacks.
+constexpr int64_t kValueMax = int64_t{1} << 40;
+constexpr uint64_t kLeftMax = uint64_t{1} << 60;
+
 const char* FindLineEnd(const char* p, const char* end) {
   while (p < end) {
     const char* cr = static_cast<const char*>(std::memchr(p, '\r', static_cast<size_t>(end - p)));
@@ -22,13 +29,19 @@ const char* FindLineEnd(const char* p, const char* end) {
 int64_t ReplyScanner::ScanSlow(const char* begin, const char* end) {
   const char* p = begin + offset_;
   while (left_ > 0) {
+    uint64_t left = left_;
+    for (int64_t length = 0; left > 0 && (length = ScanCommon(p, end)) > 0; --left) p += length;
+    left_ = left;
+    offset_ = static_cast<uint64_t>(p - begin);
+    if (left == 0) break;
     if (p >= end) return kIncomplete;
     const char* line_end = FindLineEnd(p + 1, end);
-    if (line_end == nullptr) {
-      // A head line is short, except for status and error lines.
-      const bool may_be_long = *p == '+' || *p == '-' || *p == '(';
-      return !may_be_long && end - p > 64 ? kMalformed : kIncomplete;
+    const bool may_be_long = *p == '+' || *p == '-' || *p == '(';
+    // The same whether or not the end of the line has come by now.
+    if (!may_be_long && (line_end == nullptr ? end : line_end + 1) - p > kHeadMax) {
+      return kMalformed;
     }
+    if (line_end == nullptr) return kIncomplete;
     const std::string_view line(p + 1, static_cast<size_t>(line_end - p - 1));
     int64_t number = 0;
     switch (static_cast<ReplyType>(*p)) {
@@ -44,7 +57,7 @@ int64_t ReplyScanner::ScanSlow(const char* begin, const char* end) {
       case ReplyType::kBulk:
       case ReplyType::kBulkError:
       case ReplyType::kVerbatim:
-        if (!ParseInteger(line, number) || number < -1) return kMalformed;
+        if (!ParseInteger(line, number) || number < -1 || number > kValueMax) return kMalformed;
         if (number >= 0) {
           if (end - (line_end + 2) < number + 2) return kIncomplete;
           p = line_end + 2 + number + 2;
@@ -57,7 +70,7 @@ int64_t ReplyScanner::ScanSlow(const char* begin, const char* end) {
       case ReplyType::kPush:
       case ReplyType::kMap:
       case ReplyType::kAttribute:
-        if (!ParseInteger(line, number) || number < -1 || number > (int64_t{1} << 40)) {
+        if (!ParseInteger(line, number) || number < -1 || number > kValueMax || left_ > kLeftMax) {
           return kMalformed;
         }
         if (number > 0) {

@@ -3,7 +3,10 @@
 #pragma once
 
 #include <cstdint>
+#include <cstring>
 #include <string_view>
+
+#include "routing/resp/number.h"
 
 namespace crossfade::routing {
 
@@ -18,20 +21,10 @@ class ReplyScanner {
   // complete, `end` is past the last byte received. Returns the frame's length
   // and is ready for the next frame, or one of the constants above.
   int64_t Scan(const char* begin, const char* end) {
-    // The common frames: a status, an integer, a bulk string that is all there.
-    if (offset_ == 0 && end - begin >= 4) {
-      const char kind = *begin;
-      if (kind == '$') {
-        const char* p = begin + 1;
-        uint64_t length = 0;
-        while (p < end && static_cast<unsigned char>(*p - '0') <= 9 && p - begin < 12) {
-          length = length * 10 + static_cast<unsigned char>(*p++ - '0');
-        }
-        if (p + 2 <= end && p > begin + 1 && p[0] == '\r' && p[1] == '\n') {
-          const uint64_t frame = static_cast<uint64_t>(p - begin) + 2 + length + 2;
-          if (static_cast<uint64_t>(end - begin) >= frame) return static_cast<int64_t>(frame);
-        }
-      }
+    if (offset_ == 0) [[likely]] {
+      const int64_t length = ScanCommon(begin, end);
+      if (length > 0) [[likely]]
+        return length;
     }
     return ScanSlow(begin, end);
   }
@@ -41,6 +34,25 @@ class ReplyScanner {
   }
 
  private:
+  static constexpr int64_t kShortLine = 32;
+
+  // The length of a common value when it is all there, else 0: a bulk string, a
+  // short status, error or integer.
+  static int64_t ScanCommon(const char* begin, const char* end) {
+    if (end - begin < 4) return 0;
+    const char* p = begin + 1;
+    if (*begin == '$') {
+      uint64_t length = 0;
+      if (end - p < 5 || !ReadCommonLength(p, end, length)) return 0;
+      const int64_t frame = p - begin + static_cast<int64_t>(length) + 2;
+      return end - begin >= frame ? frame : 0;
+    }
+    if (std::memcmp(begin, "+OK\r", 4) == 0 && end - begin >= 5) return begin[4] == '\n' ? 5 : 0;
+    if (*begin != '+' && *begin != ':' && *begin != '-') return 0;
+    const char* last = end - begin > kShortLine ? begin + kShortLine : end - 1;
+    while (p < last && *p != '\r') ++p;
+    return p < last && p[1] == '\n' ? p + 2 - begin : 0;
+  }
   int64_t ScanSlow(const char* begin, const char* end);
 
   uint64_t offset_ = 0;  // all before it has been looked at
@@ -69,10 +81,10 @@ enum class ReplyType : char {
 // follow (twice as many for maps and attributes: `elements` has it right).
 struct ReplyHead {
   ReplyType type = ReplyType::kNull;
-  bool nil = false;          // $-1, *-1 or _
-  int64_t number = 0;        // value of an integer or boolean
-  int64_t elements = 0;      // of an aggregate: values that follow
-  std::string_view text;     // of everything that is text, without type byte and CRLF
+  bool nil = false;       // $-1, *-1 or _
+  int64_t number = 0;     // value of an integer or boolean
+  int64_t elements = 0;   // of an aggregate: values that follow
+  std::string_view text;  // of everything that is text, without type byte and CRLF
 
   bool IsError() const { return type == ReplyType::kError || type == ReplyType::kBulkError; }
   bool IsAggregate() const {

@@ -41,13 +41,15 @@ class RequestDecoder {
     size_t length;
   };
   Outcome DecodeMultibulk(const char* begin, const char* end, int64_t max_bytes);
+  Outcome DecodeCount(const char* begin, const char* end);
   Outcome DecodeInline(const char* begin, const char* end);
+  Outcome UnexpectedByte(char byte);
   Outcome Malformed(std::string text);
   Outcome Finish(const char* begin);
 
-  size_t offset_ = 0;       // all before it is decoded (0: nothing yet)
-  int64_t left_ = 0;        // arguments still to come
-  std::vector<Span> spans_; // of a request that came in pieces
+  size_t offset_ = 0;        // all before it is decoded (0: nothing yet)
+  int64_t left_ = 0;         // arguments still to come
+  std::vector<Span> spans_;  // of a request that came in pieces
   std::vector<std::string_view> args_;
   size_t length_ = 0;
   size_t needed_ = 0;

@@ -10,7 +10,6 @@
 #include <set>
 #include <sstream>
 
-#include "routing/commands/command_index.h"
 #include "tests/routing/raw_client.h"
 #include "tests/support/redis_client.h"
 #include "tests/support/redis_server.h"
@@ -295,16 +294,6 @@ TEST(CommandTableTest, FindAllocatesNothing) {
       table.Find(args) != nullptr && table.Find(get) != nullptr && table.Find(unknown) == nullptr;
   EXPECT_EQ(allocations, before);
   EXPECT_TRUE(found);
-}
-
-TEST(CommandTableTest, LowersLettersOnly) {
-  for (int byte = 0; byte < 256; ++byte) {
-    const auto lower = static_cast<uint64_t>(byte >= 'A' && byte <= 'Z' ? byte + 32 : byte);
-    for (int at = 0; at < 64; at += 8) {
-      const uint64_t others = 0x5b40ff7f00c1807f & ~(uint64_t{0xff} << at);
-      EXPECT_EQ(LowerBytes(static_cast<uint64_t>(byte) << at | others), lower << at | others);
-    }
-  }
 }
 
 TEST(CommandTableTest, SaysWhoseOnlyKeyIsTheFirstArgument) {
