@@ -59,7 +59,7 @@ class Renderer {
   std::string Dim(const std::string& text) const { return Paint("2", text); }
 
   void Line(const std::string& title, const std::string& text) {
-    out_ += Paint("1", Pad(title, 8)) + text + "\n";
+    out_ += Paint("1", Pad(title, 8)) + text.substr(0, text.find_last_not_of(' ') + 1) + "\n";
   }
 
   std::string Rate(double now, double before) const {

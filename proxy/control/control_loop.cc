@@ -3,6 +3,11 @@
 #ifndef ASIO_STANDALONE
 #define ASIO_STANDALONE
 #endif
+#ifdef __SANITIZE_THREAD__
+// The sanitizer does not model fences and g++ warns of each; the scheduler's mutex
+// orders the handlers as well.
+#define ASIO_DISABLE_FENCED_BLOCK
+#endif
 #include <asio/executor_work_guard.hpp>
 #include <asio/io_context.hpp>
 #include <asio/posix/stream_descriptor.hpp>

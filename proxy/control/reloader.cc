@@ -7,6 +7,11 @@
 #include "proxy/control/log.h"
 
 namespace crossfade::proxy {
+namespace {
+
+constexpr int64_t kSameChangeMs = 1'000;
+
+}  // namespace
 
 Reloader::Reloader(std::string path, DataPlane& plane, config::PlanPtr current,
                    std::function<void(const config::Plan&)> applied)
@@ -42,28 +47,32 @@ ReloadOutcome Reloader::Load() {
   return outcome;
 }
 
-void Reloader::Record(const ReloadOutcome& outcome) {
+bool Reloader::Record(const ReloadOutcome& outcome, bool asked) {
   using namespace std::chrono;
+  const int64_t now = duration_cast<milliseconds>(system_clock::now().time_since_epoch()).count();
   std::lock_guard lock(mutex_);
+  const bool again = history_.any && !outcome.applied && outcome.reason == history_.last.reason;
+  // The watch finds what an API request has just refused.
+  if (!asked && again && now - history_.last_unix_ms < kSameChangeMs) return false;
   // A file found unchanged says nothing new, unless what it replaced was refused.
-  if (outcome.applied && outcome.changes.empty() && history_.any && history_.last.applied) return;
+  if (outcome.applied && outcome.changes.empty() && history_.any && history_.last.applied) {
+    return asked;
+  }
   ++(outcome.applied ? history_.applied : history_.refused);
   history_.any = true;
   history_.last = outcome;
-  history_.last_unix_ms =
-      duration_cast<milliseconds>(system_clock::now().time_since_epoch()).count();
+  history_.last_unix_ms = now;
+  return true;
 }
 
 ReloadOutcome Reloader::Reload(const std::string& cause) {
   const ReloadOutcome outcome = Load();
-  Record(outcome);
+  if (!Record(outcome, cause != "file")) return outcome;
   if (!outcome.applied) {
     log::Error("reload refused, the plan before it stays in force",
                {{"cause", cause}, {"file", path_}, {"reason", outcome.reason}});
   } else if (outcome.changes.empty()) {
-    const bool asked = cause != "file";
-    log::Write(asked ? log::Level::kInfo : log::Level::kDebug, "reload: nothing changed",
-               {{"cause", cause}, {"file", path_}});
+    log::Info("reload: nothing changed", {{"cause", cause}, {"file", path_}});
   } else {
     log::Info("plan applied", {{"cause", cause},
                                {"epoch", outcome.epoch},

@@ -28,7 +28,8 @@ class Reloader {
 
  private:
   ReloadOutcome Load();
-  void Record(const ReloadOutcome& outcome);
+  // False when it tells nothing new.
+  bool Record(const ReloadOutcome& outcome, bool asked);
 
   const std::string path_;
   DataPlane& plane_;

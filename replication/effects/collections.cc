@@ -136,9 +136,8 @@ void DeriveZmpop(Derivation& d) {
 void DerivePop(Derivation& d) {
   if (IsNilFrame(d.reply)) return d.Nothing();
   if (d.args.size() == 2) return d.ReplayOnBulk(false);
-  const ArrayReader popped(d.reply);
-  if (!popped.IsArray()) return d.Sync();
-  if (popped.size() == 0) return d.Nothing();
+  if (!IsArrayFrame(d.reply)) return d.Sync();
+  if (ArrayReader(d.reply).size() == 0) return d.Nothing();
   d.Replay(false);
 }
 

@@ -6,6 +6,15 @@ using routing::ReadHead;
 using routing::ReplyHead;
 using routing::ReplyType;
 
+namespace {
+
+// ReadHead takes a frame to be complete; one that is not does not end in CRLF.
+bool EndsInLine(const char* begin, const char* p) {
+  return p - begin >= 3 && p[-2] == '\r' && p[-1] == '\n';
+}
+
+}  // namespace
+
 bool IsNilFrame(std::string_view frame) {
   return frame == "$-1\r\n" || frame == "*-1\r\n" || frame == "_\r\n";
 }
@@ -20,7 +29,7 @@ bool ReadBulkFrame(std::string_view frame, std::string_view& text) {
   const char* p = frame.data();
   const char* end = p + frame.size();
   const ReplyHead head = ReadHead(p, end);
-  if (head.nil || p != end) return false;
+  if (head.nil || p != end || !EndsInLine(frame.data(), p)) return false;
   text = head.text;
   return true;
 }
@@ -32,8 +41,9 @@ ArrayReader::ArrayReader(std::string_view frame)
 
 bool ArrayReader::Next(ReplyHead& head) {
   if (p_ == end_) return false;
+  const char* begin = p_;
   head = ReadHead(p_, end_);
-  return !head.nil;
+  return !head.nil && EndsInLine(begin, p_);
 }
 
 bool ArrayReader::NextBulk(std::string_view& text) {
@@ -54,6 +64,10 @@ bool ArrayReader::NextArray(int64_t& size) {
 bool ArrayReader::NextInteger(int64_t& value) {
   ReplyHead head;
   return Next(head) && head.type == ReplyType::kInteger && routing::ParseInteger(head.text, value);
+}
+
+bool IsArrayFrame(std::string_view frame) {
+  return ArrayReader(frame).IsArray() && routing::FirstValue(frame) == frame;
 }
 
 void Derivation::ReplayOnOk(bool guard) {

@@ -23,6 +23,7 @@ inline constexpr std::string_view kOneFrame = ":1\r\n";
 bool IsNilFrame(std::string_view frame);
 bool ReadIntegerFrame(std::string_view frame, int64_t& value);
 bool ReadBulkFrame(std::string_view frame, std::string_view& text);
+bool IsArrayFrame(std::string_view frame);  // elements included
 
 // The elements of an array, one after another.
 class ArrayReader {

@@ -125,7 +125,7 @@ void DeriveMsetnx(Derivation& d) {
 }
 
 void DeriveBitfield(Derivation& d) {
-  if (!ArrayReader(d.reply).IsArray()) return d.Sync();
+  if (!IsArrayFrame(d.reply)) return d.Sync();
   // A write that overflowed (nil) may have grown the string all the same.
   for (size_t i = 2; i < d.args.size();) {
     if (IsToken(d.args[i], "GET")) {

@@ -1,0 +1,42 @@
+#include "proxy/acceptor.h"
+
+#include <sys/socket.h>
+#include <unistd.h>
+
+#include <string>
+#include <string_view>
+
+#include "proxy/net/socket.h"
+#include "proxy/worker/worker.h"
+
+namespace crossfade::proxy {
+namespace {
+
+constexpr int kAcceptsPerTurn = 64;  // so that a storm does not starve those who are connected
+constexpr std::string_view kTooMany = "-ERR max number of clients reached\r\n";
+
+}  // namespace
+
+void Acceptor::OnEvents(bool, bool, bool) {
+  for (int i = 0; i < kAcceptsPerTurn; ++i) {
+    std::string peer;
+    const int fd = Accept(fd_, peer);
+    if (fd < 0) return;
+    uint64_t clients = 0;
+    for (const auto& worker : core_.workers) clients += worker->session_count.load();
+    Worker* worker = core_.workers[next_++ % core_.workers.size()].get();
+    if (clients >= core_.workers[0]->limits().clients) {
+      core_.workers[0]->stats().rejected.Add();
+      send(fd, kTooMany.data(), kTooMany.size(), MSG_NOSIGNAL | MSG_DONTWAIT);
+      close(fd);
+      continue;
+    }
+    if (worker->index() == 0) {
+      worker->AddSession(fd, std::move(peer));
+    } else {
+      worker->Post([worker, fd, peer] { worker->AddSession(fd, peer); });
+    }
+  }
+}
+
+}  // namespace crossfade::proxy

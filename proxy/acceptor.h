@@ -1,0 +1,21 @@
+// Acceptor: takes connections from a listener and hands them to the workers in
+// turn. Lives on worker 0, in its thread alone.
+#pragma once
+
+#include "proxy/core.h"
+#include "proxy/net/event_loop.h"
+
+namespace crossfade::proxy {
+
+class Acceptor final : public Pollable {
+ public:
+  Acceptor(Core& core, int fd) : core_(core), fd_(fd) {}
+  void OnEvents(bool readable, bool writable, bool failed) override;
+
+ private:
+  Core& core_;
+  const int fd_;
+  size_t next_ = 0;
+};
+
+}  // namespace crossfade::proxy

@@ -1,0 +1,31 @@
+// ActivePlan: a plan with what the data path wants to know of it worked out.
+// Immutable; shared by all workers.
+#pragma once
+
+#include <memory>
+#include <vector>
+
+#include "config/plan.h"
+#include "proxy/worker/stats.h"
+#include "routing/policy/route_match.h"
+
+namespace crossfade::proxy {
+
+struct ActivePlan {
+  ActivePlan(config::PlanPtr from, routing::RouteSet compiled)
+      : plan(std::move(from)), routes(std::move(compiled)) {}
+
+  config::PlanPtr plan;
+  routing::RouteSet routes;
+  std::vector<std::shared_ptr<RouteCounters>> counters;  // by the route's index
+  bool mirrors = false;
+  bool follower_reads = false;  // of any route
+  bool shadows = false;
+  bool ack_both = false;
+  // Replies may have to be put back into order.
+  bool ordered() const { return follower_reads || ack_both; }
+};
+
+using ActivePlanPtr = std::shared_ptr<const ActivePlan>;
+
+}  // namespace crossfade::proxy

@@ -1,0 +1,109 @@
+#include "proxy/applier/applier.h"
+
+#include <spdlog/spdlog.h>
+
+#include "proxy/worker/worker.h"
+
+namespace crossfade::proxy {
+
+Applier::Applier(Worker& worker)
+    : worker_(worker),
+      connection_(worker.loop(), worker.core().follower(),
+                  {"crossfade:applier", 0, true,
+                   std::chrono::microseconds(worker.limits().connect_timeout).count()},
+                  *this) {
+  connection_.Open(worker.now_us());
+}
+
+void Applier::PublishFigures() {
+  Core& core = worker_.core();
+  core.applied_seq.store(core.replicator.applied_seq());
+  core.last_dropped.store(core.replicator.last_dropped_seq());
+}
+
+void Applier::Feed() {
+  Core& core = worker_.core();
+  if (core.events.applier_must_reconnect.exchange(false)) {
+    connection_.Drop("the mirror log outgrew mirror.memory");
+  }
+  if (ready()) {
+    const std::lock_guard lock(core.mutex);
+    pieces_.clear();
+    core.replicator.Feed(pieces_);
+    if (!pieces_.empty() && connection_.out().unsent() == 0) last_reply_us_ = worker_.now_us();
+    for (const replication::Piece& piece : pieces_) {
+      connection_.out().AppendShared(piece.block, piece.data, piece.size);
+    }
+    PublishFigures();
+  }
+  connection_.Flush();
+  // The log keeps what is not answered; this queue need not.
+  connection_.out().ReleaseSent();
+}
+
+void Applier::OnStoreBytes() {
+  Core& core = worker_.core();
+  InBuffer& in = connection_.in();
+  bool malformed = false;
+  {
+    const std::lock_guard lock(core.mutex);
+    const int64_t now_us = worker_.now_us();
+    const int64_t unix_ms = Worker::UnixMs();
+    const char* p = in.begin();
+    while (p < in.end()) {
+      const int64_t length = scanner_.Scan(p, in.end());
+      if (length == routing::ReplyScanner::kIncomplete) break;
+      malformed = length < 0;
+      if (malformed) break;
+      core.replicator.OnFollowerReply({p, static_cast<size_t>(length)}, now_us, unix_ms);
+      p += length;
+    }
+    in.Consume(static_cast<size_t>(p - in.begin()));
+    PublishFigures();
+  }
+  last_reply_us_ = worker_.now_us();
+  for (const auto& worker : core.workers) {
+    if (worker.get() != &worker_ && worker->awaits_applied.load()) worker->Wake();
+  }
+  if (malformed) return connection_.Drop("it sent what is not a reply");
+  core.feed_wanted.store(true, std::memory_order_relaxed);
+}
+
+void Applier::OnStoreReady(bool other_process) {
+  spdlog::info("the follower is connected store={} address={} version={}",
+               connection_.link().role(), connection_.link().endpoint().Display(),
+               connection_.link().version());
+  Core& core = worker_.core();
+  core.events.applier_must_reconnect.store(false);
+  const std::lock_guard lock(core.mutex);
+  if (other_process) core.replicator.LeaveLive("the follower was restarted");
+  core.replicator.FollowerReady();
+  core.feed_wanted.store(true);
+}
+
+void Applier::OnStoreLost(std::string_view reason) {
+  spdlog::warn("the follower's connection was lost store={} address={} reason=\"{}\"",
+               connection_.link().role(), connection_.link().endpoint().Display(), reason);
+  scanner_.Reset();
+  const std::lock_guard lock(worker_.core().mutex);
+  worker_.core().replicator.FollowerLost();
+  PublishFigures();
+}
+
+void Applier::OnStoreUnreachable(std::string_view) {}
+
+void Applier::Tick(int64_t now_us) {
+  connection_.Tick(now_us);
+  if (!ready()) return;
+  const int64_t timeout = std::chrono::microseconds(worker_.limits().command_timeout).count();
+  bool awaits = false;
+  {
+    const std::lock_guard lock(worker_.core().mutex);
+    awaits = worker_.core().replicator.AwaitsReply();
+  }
+  if (awaits && now_us - last_reply_us_ > timeout) {
+    connection_.Drop("it did not answer within limits.command_timeout");
+  }
+}
+
+}  // namespace crossfade::proxy

@@ -1,0 +1,39 @@
+// Applier: the pipelined connection that applies the mirror log to the follower,
+// in order. The rules are the replicator's; this carries the bytes. Lives on
+// worker 0, in its thread alone.
+#pragma once
+
+#include <vector>
+
+#include "proxy/backend/store_connection.h"
+#include "replication/replicator.h"
+
+namespace crossfade::proxy {
+
+class Worker;
+
+class Applier final : public StoreConnectionOwner {
+ public:
+  explicit Applier(Worker& worker);
+
+  bool ready() const { return connection_.ready(); }
+  // Takes from the log what may be sent, and sends it.
+  void Feed();
+  void Tick(int64_t now_us);
+
+  void OnStoreReady(bool other_process) override;
+  void OnStoreBytes() override;
+  void OnStoreLost(std::string_view reason) override;
+  void OnStoreUnreachable(std::string_view reason) override;
+
+ private:
+  void PublishFigures();  // needs the replication lock
+
+  Worker& worker_;
+  StoreConnection connection_;
+  routing::ReplyScanner scanner_;
+  std::vector<replication::Piece> pieces_;
+  int64_t last_reply_us_ = 0;
+};
+
+}  // namespace crossfade::proxy

@@ -1,0 +1,379 @@
+#include "proxy/backend/mirror_driver.h"
+
+#include <spdlog/spdlog.h>
+
+#include <algorithm>
+#include <numeric>
+
+#include "proxy/worker/worker.h"
+#include "routing/resp/encode.h"
+#include "routing/slot.h"
+
+namespace crossfade::proxy {
+namespace {
+
+using std::chrono::milliseconds;
+using replication::MirrorState;
+
+constexpr milliseconds kPace{20};
+constexpr milliseconds kCheckEvery{1'000};
+constexpr milliseconds kConnectTimeout{1'000};
+// The enumeration keeps this far ahead of the key syncs.
+constexpr size_t kDirtyAhead = 20'000;
+constexpr std::string_view kPageKeys = "1000";
+
+uint64_t Sum(const std::map<uint32_t, uint64_t>& counts) {
+  return std::accumulate(counts.begin(), counts.end(), uint64_t{0},
+                         [](uint64_t sum, const auto& of_db) { return sum + of_db.second; });
+}
+
+// hiredis has parsed it; the table wants the protocol's bytes.
+void AppendAsResp(std::string& out, const redisReply& reply) {
+  switch (reply.type) {
+    case REDIS_REPLY_ARRAY:
+      routing::AppendHead(out, '*', static_cast<int64_t>(reply.elements));
+      for (size_t i = 0; i < reply.elements; ++i) AppendAsResp(out, *reply.element[i]);
+      return;
+    case REDIS_REPLY_INTEGER:
+      routing::AppendInteger(out, reply.integer);
+      return;
+    case REDIS_REPLY_STRING:
+      routing::AppendBulk(out, std::string_view(reply.str, reply.len));
+      return;
+    case REDIS_REPLY_STATUS:
+      out.append("+").append(reply.str, reply.len).append("\r\n");
+      return;
+    default:
+      out += "$-1\r\n";
+  }
+}
+
+}  // namespace
+
+MirrorDriver::MirrorDriver(Core& core, ActivePlanPtr plan) : core_(core), plan_(std::move(plan)) {
+  progress_.state = plan_->mirrors ? "connecting" : "off";
+  const std::lock_guard lock(core_.mutex);
+  if (!plan_->mirrors) return;
+  core_.replicator.SetUnfinished();
+  // Should the follower prove to hold what the authority holds, then nothing
+  // written from the first moment on may have been missed.
+  if (plan_->plan->settings.mirror.follower_data == config::FollowerData::kTrust) {
+    core_.replicator.BeginCopy();
+  }
+}
+
+MirrorDriver::~MirrorDriver() { Stop(); }
+
+void MirrorDriver::Start() {
+  LookUpAddresses();
+  thread_ = std::thread([this] { Run(); });
+}
+
+void MirrorDriver::Stop() {
+  {
+    const std::lock_guard lock(mutex_);
+    stop_ = true;
+  }
+  wake_.notify_all();
+  if (thread_.joinable()) thread_.join();
+}
+
+void MirrorDriver::SetPlan(ActivePlanPtr plan) {
+  const std::lock_guard lock(mutex_);
+  plan_ = std::move(plan);
+  wake_.notify_all();
+}
+
+MirrorDriver::Progress MirrorDriver::progress() const {
+  const std::lock_guard lock(mutex_);
+  return progress_;
+}
+
+void MirrorDriver::SetProgress(std::string state, std::string detail) {
+  const std::lock_guard lock(mutex_);
+  if (progress_.state != state || progress_.detail != detail) {
+    spdlog::info("mirror state={} detail=\"{}\"", state, detail);
+  }
+  progress_.state = std::move(state);
+  progress_.detail = std::move(detail);
+}
+
+bool MirrorDriver::Sleep(milliseconds time) {
+  std::unique_lock lock(mutex_);
+  wake_.wait_for(lock, time, [this] { return stop_; });
+  return !stop_;
+}
+
+void MirrorDriver::Run() {
+  do {
+    ActivePlanPtr plan;
+    {
+      const std::lock_guard lock(mutex_);
+      plan = plan_;
+    }
+    Step(*plan);
+  } while (Sleep(kPace));
+}
+
+// An address that changed is used from the next connection on.
+void MirrorDriver::LookUpAddresses() {
+  for (StoreLink* link : {&core_.legacy, &core_.new_store}) {
+    if (link->ready.load() > 0 && link->address()) continue;
+    const Result<Address> address = Resolve(link->endpoint());
+    if (address) {
+      link->SetAddress(*address);
+    } else {
+      link->SetError(address.error().message);
+    }
+  }
+}
+
+void MirrorDriver::Step(const ActivePlan& plan) {
+  const auto now = std::chrono::steady_clock::now();
+  const bool check = now >= next_check_;
+  if (check) {
+    next_check_ = now + kCheckEvery;
+    LookUpAddresses();
+    const bool other = core_.authority().run_id() != commands_of_;
+    if (other && core_.authority().ready.load() > 0) {
+      Result<StoreClient> authority =
+          StoreClient::Connect(core_.authority().endpoint(), kConnectTimeout);
+      if (authority) LearnCommands(*authority);
+    }
+  }
+  MirrorState state = MirrorState::kOff;
+  {
+    const std::lock_guard lock(core_.mutex);
+    core_.replicator.set_memory_bytes(plan.plan->settings.mirror.memory_bytes);
+    if (!plan.mirrors) {
+      core_.replicator.SetOff();
+      served_unmirrored_ = true;
+    } else {
+      core_.replicator.SetUnfinished();
+    }
+    state = core_.replicator.state();
+  }
+  if (!plan.mirrors) return SetProgress("off", "");
+  if (!Settled(plan)) return SetProgress("connecting", "waiting for commands sent before");
+  if (state == MirrorState::kLive) {
+    SetProgress("live", "");
+    return LearnExpiries(plan);
+  }
+  const bool again = core_.events.copy_wanted.exchange(false);
+  if (check || again) StartMirroring(plan);
+}
+
+bool MirrorDriver::Settled(const ActivePlan& plan) const {
+  return std::all_of(core_.workers.begin(), core_.workers.end(), [&plan](const auto& worker) {
+    return worker->adopted_epoch.load() >= plan.plan->epoch && worker->mirroring_settled.load();
+  });
+}
+
+void MirrorDriver::LearnCommands(StoreClient& authority) {
+  const std::string run_id = core_.authority().run_id();
+  const Result<std::string> databases = authority.Config("databases");
+  if (databases) core_.databases.store(std::max<int64_t>(1, std::atoll(databases->c_str())));
+  const Result<StoreClient::Reply> reply = authority.Command({"COMMAND"});
+  if (!reply) return;
+  std::string resp;
+  AppendAsResp(resp, **reply);
+  Result<routing::CommandTable> table = routing::CommandTable::FromCommandReply(resp);
+  if (!table) {
+    spdlog::warn("the authority's COMMAND reply is not understood error=\"{}\"",
+                 table.error().message);
+    return;
+  }
+  commands_of_ = run_id;
+  tables_.push_back(std::make_unique<routing::CommandTable>(std::move(*table)));
+  const routing::CommandTable* learnt = tables_.back().get();
+  {
+    const std::lock_guard lock(core_.mutex);
+    core_.replicator.set_table(learnt);
+    core_.table.store(learnt);
+  }
+  for (const auto& worker : core_.workers) {
+    Worker* target = worker.get();
+    target->Post([target, learnt] { target->SetTable(learnt); });
+  }
+}
+
+void MirrorDriver::StartMirroring(const ActivePlan& plan) {
+  Result<StoreClient> authority =
+      StoreClient::Connect(core_.authority().endpoint(), kConnectTimeout);
+  if (!authority) {
+    return SetProgress("connecting", "the legacy store (authority) is not reachable: " +
+                                         authority.error().message);
+  }
+  Result<StoreClient> follower =
+      StoreClient::Connect(core_.follower().endpoint(), kConnectTimeout);
+  if (!follower) {
+    return SetProgress("connecting",
+                       "the new store (follower) is not reachable: " + follower.error().message);
+  }
+  const Result<Counts> authority_counts = authority->CountKeys();
+  const Result<Counts> follower_counts = follower->CountKeys();
+  if (!authority_counts || !follower_counts) {
+    const std::string& reason = authority_counts ? follower_counts.error().message
+                                                 : authority_counts.error().message;
+    return SetProgress("connecting", "a store does not answer: " + reason);
+  }
+  bool trusted = false;
+  if (!MayBeWritten(plan, *follower, *authority_counts, *follower_counts, trusted)) return;
+  const Result<int64_t> theirs = authority->ClockOffsetMs();
+  const Result<int64_t> followers = follower->ClockOffsetMs();
+  {
+    const std::lock_guard lock(core_.mutex);
+    if (theirs && followers) core_.replicator.set_clock_offset_ms(*theirs - *followers);
+    begun_ = true;
+    if (trusted) {
+      core_.replicator.Trust();
+    } else {
+      core_.replicator.BeginCopy();
+    }
+  }
+  if (!trusted) Copy(*authority, *follower, *authority_counts, *follower_counts);
+}
+
+// Whether the follower may be written to, by what it holds and how it is set up.
+bool MirrorDriver::MayBeWritten(const ActivePlan& plan, StoreClient& follower,
+                                const Counts& authority_counts, const Counts& follower_counts,
+                                bool& trusted) {
+  const Result<std::string> policy = follower.Config("maxmemory-policy");
+  const Result<std::string> memory = follower.Config("maxmemory");
+  if (policy && memory && *memory != "0" && *policy != "noeviction") {
+    SetProgress("refused", "the new store evicts keys (maxmemory-policy " + *policy +
+                               "), so it can't follow; set it to noeviction");
+    return false;
+  }
+  const uint64_t held = Sum(follower_counts);
+  if (begun_ || held == 0) return true;
+  const uint64_t wanted = Sum(authority_counts);
+  const std::string counts = "the new store holds " + std::to_string(held) +
+                             " keys, the legacy store " + std::to_string(wanted);
+  if (plan.plan->settings.mirror.follower_data == config::FollowerData::kRefuse) {
+    SetProgress("refused", counts +
+                               "; empty the new store, or set mirror.follower_data: trust if it "
+                               "is a copy of legacy");
+    return false;
+  }
+  trusted = held == wanted && !served_unmirrored_;
+  if (trusted) {
+    spdlog::info("the follower's data is trusted keys={}", held);
+  } else {
+    spdlog::warn("the follower's data can't be trusted, all of it is compared by copying "
+                 "legacy_keys={} new_keys={} served_unmirrored={}",
+                 wanted, held, served_unmirrored_);
+  }
+  return true;
+}
+
+void MirrorDriver::Copy(StoreClient& authority, StoreClient& follower,
+                        const Counts& authority_counts, const Counts& follower_counts) {
+  {
+    const std::lock_guard lock(mutex_);
+    progress_.copied = 0;
+    progress_.total = Sum(authority_counts);
+  }
+  SetProgress("copying", "");
+  // What the follower alone holds is found from its side.
+  if (!Enumerate(authority, authority_counts, true) ||
+      !Enumerate(follower, follower_counts, false)) {
+    return;
+  }
+  {
+    const std::lock_guard lock(core_.mutex);
+    core_.replicator.FinishCopy();
+    if (!core_.replicator.live()) return;
+  }
+  SetProgress("live", "");
+}
+
+// Marks every key dirty, so that it is synced. False when the copy must begin
+// again, later.
+bool MirrorDriver::Enumerate(StoreClient& store, const Counts& counts, bool count_progress) {
+  for (const auto& [db, keys] : counts) {
+    const Result<StoreClient::Reply> selected = store.Command({"SELECT", std::to_string(db)});
+    if (!selected) {
+      SetProgress("connecting", "enumerating the keys failed: " + selected.error().message);
+      return false;
+    }
+    std::string cursor = "0";
+    do {
+      const Result<StoreClient::Reply> page = store.Command({"SCAN", cursor, "COUNT", kPageKeys});
+      if (!page || (*page)->elements != 2) {
+        SetProgress("connecting", "enumerating the keys failed: " +
+                                      (page ? "no SCAN reply" : page.error().message));
+        return false;
+      }
+      cursor = (*page)->element[0]->str;
+      const redisReply& names = *(*page)->element[1];
+      {
+        const std::lock_guard lock(core_.mutex);
+        if (core_.replicator.state() != MirrorState::kCopying) return false;
+        for (size_t i = 0; i < names.elements; ++i) {
+          core_.replicator.AddScanned(db, {names.element[i]->str, names.element[i]->len});
+        }
+      }
+      core_.feed_wanted.store(true);
+      core_.workers[0]->Wake();
+      if (count_progress) {
+        const std::lock_guard lock(mutex_);
+        progress_.copied += names.elements;
+        progress_.total = std::max(progress_.total, progress_.copied);
+      }
+      if (!AwaitRoom()) return false;
+    } while (cursor != "0");
+  }
+  return true;
+}
+
+bool MirrorDriver::AwaitRoom() {
+  while (true) {
+    {
+      const std::lock_guard lock(core_.mutex);
+      if (core_.replicator.state() != MirrorState::kCopying) return false;
+      if (core_.replicator.dirty().size() < kDirtyAhead) return true;
+    }
+    if (!Sleep(milliseconds(5))) return false;
+  }
+}
+
+// A trusted follower's expiries: which keys have one is read from it. Those that
+// are set meanwhile are noted as they are set.
+void MirrorDriver::LearnExpiries(const ActivePlan&) {
+  uint64_t era = 0;
+  {
+    const std::lock_guard lock(core_.mutex);
+    if (!core_.replicator.expiries_unknown()) return;
+    era = core_.replicator.era();
+  }
+  Result<StoreClient> follower =
+      StoreClient::Connect(core_.follower().endpoint(), kConnectTimeout);
+  if (!follower) return;
+  const Result<Counts> counts = follower->CountKeys();
+  if (!counts) return;
+  for (const auto& [db, keys] : *counts) {
+    if (!follower->Command({"SELECT", std::to_string(db)})) return;
+    std::string cursor = "0";
+    do {
+      const Result<StoreClient::Reply> page =
+          follower->Command({"SCAN", cursor, "COUNT", kPageKeys});
+      if (!page || (*page)->elements != 2) return;
+      cursor = (*page)->element[0]->str;
+      const redisReply& names = *(*page)->element[1];
+      for (size_t i = 0; i < names.elements; ++i) {
+        const std::string_view name(names.element[i]->str, names.element[i]->len);
+        const Result<StoreClient::Reply> ttl = follower->Command({"PTTL", name});
+        if (!ttl) return;
+        if ((*ttl)->integer < 0) continue;
+        const std::lock_guard lock(core_.mutex);
+        core_.replicator.AddExpiry(routing::KeyHash(db, name));
+      }
+      if (!Sleep(milliseconds(0))) return;
+    } while (cursor != "0");
+  }
+  const std::lock_guard lock(core_.mutex);
+  if (core_.replicator.era() == era && core_.replicator.live()) core_.replicator.ExpiriesKnown();
+}
+
+}  // namespace crossfade::proxy

@@ -1,0 +1,73 @@
+// MirrorDriver: the background thread that brings the follower into step and
+// keeps an eye on both stores. Looks their addresses up, reads the authority's
+// COMMAND table, decides by what the follower holds whether it may be written
+// to, and enumerates keys for the copy. Blocking work, so it has its own thread;
+// it takes the replication lock for short moments.
+#pragma once
+
+#include <atomic>
+#include <condition_variable>
+#include <map>
+#include <mutex>
+#include <string>
+#include <thread>
+#include <vector>
+
+#include "proxy/active_plan.h"
+#include "proxy/backend/store_client.h"
+#include "proxy/core.h"
+
+namespace crossfade::proxy {
+
+class MirrorDriver {
+ public:
+  MirrorDriver(Core& core, ActivePlanPtr plan);
+  ~MirrorDriver();
+
+  void Start();
+  void Stop();
+  void SetPlan(ActivePlanPtr plan);
+
+  struct Progress {
+    std::string state;   // "off", "connecting", "refused", "copying", "live"
+    std::string detail;  // one sentence for the operator, may be empty
+    uint64_t copied = 0;
+    uint64_t total = 0;
+  };
+  Progress progress() const;
+
+ private:
+  using Counts = std::map<uint32_t, uint64_t>;
+  void Run();
+  void Step(const ActivePlan& plan);
+  void LookUpAddresses();
+  void LearnCommands(StoreClient& authority);
+  void StartMirroring(const ActivePlan& plan);
+  bool MayBeWritten(const ActivePlan& plan, StoreClient& follower, const Counts& authority_counts,
+                    const Counts& follower_counts, bool& trusted);
+  void Copy(StoreClient& authority, StoreClient& follower, const Counts& authority_counts,
+            const Counts& follower_counts);
+  bool Enumerate(StoreClient& store, const Counts& counts, bool count_progress);
+  bool AwaitRoom();
+  void LearnExpiries(const ActivePlan& plan);
+  bool Settled(const ActivePlan& plan) const;
+  void SetProgress(std::string state, std::string detail);
+  bool Sleep(std::chrono::milliseconds time);  // false: stop
+
+  Core& core_;
+  mutable std::mutex mutex_;
+  std::condition_variable wake_;
+  bool stop_ = false;
+  ActivePlanPtr plan_;
+  Progress progress_;
+  std::thread thread_;
+
+  // Of the thread alone.
+  bool served_unmirrored_ = false;  // clients may have written while nothing was mirrored
+  bool begun_ = false;              // the follower was written to since the start
+  std::string commands_of_;         // run id of the store whose COMMAND is in force
+  std::vector<std::unique_ptr<routing::CommandTable>> tables_;
+  std::chrono::steady_clock::time_point next_check_{};
+};
+
+}  // namespace crossfade::proxy

@@ -1,0 +1,245 @@
+#include "proxy/backend/store_connection.h"
+
+#include <sys/socket.h>
+#include <unistd.h>
+
+#include <algorithm>
+#include <cerrno>
+#include <cstring>
+
+#include "config/limits.h"
+#include "routing/resp/encode.h"
+
+namespace crossfade::proxy {
+namespace {
+
+constexpr int64_t kFirstBackoffUs = 10'000;
+constexpr int64_t kLongestBackoffUs = 500'000;
+constexpr int kVectors = 64;
+
+// The greeting's steps, in the order of the commands sent; each waits for its reply.
+enum Step { kStepAuth, kStepName, kStepId, kStepInfo, kStepSelect, kStepPing, kStepKill };
+
+std::string_view InfoField(std::string_view info, std::string_view field) {
+  const size_t at = info.find(field);
+  if (at == std::string_view::npos) return {};
+  const std::string_view rest = info.substr(at + field.size());
+  return rest.substr(0, rest.find_first_of("\r\n"));
+}
+
+}  // namespace
+
+StoreConnection::StoreConnection(EventLoop& loop, StoreLink& link, Options options,
+                                 StoreConnectionOwner& owner)
+    : loop_(loop), link_(link), options_(std::move(options)), owner_(owner) {}
+
+StoreConnection::~StoreConnection() { Close(); }
+
+void StoreConnection::Open(int64_t now_us) {
+  if (state_ == State::kClosed) Connect(now_us);
+}
+
+void StoreConnection::Connect(int64_t now_us) {
+  now_us_ = now_us;
+  state_ = State::kConnecting;
+  deadline_us_ = now_us + options_.connect_timeout_us;
+  const std::optional<Address> address = link_.address();
+  if (!address) return Fail("its address is not known yet");
+  const Result<int> fd = StartConnect(*address);
+  if (!fd) return Fail(fd.error().message);
+  fd_ = *fd;
+  loop_.Add(fd_, this);
+  loop_.WatchWrites(fd_, this, true);
+  watching_writes_ = true;
+}
+
+void StoreConnection::Greet() {
+  state_ = State::kGreeting;
+  const config::Endpoint& endpoint = link_.endpoint();
+  std::string text;
+  if (!endpoint.password.empty()) {
+    if (endpoint.user.empty()) {
+      routing::AppendCommand(text, {"AUTH", endpoint.password});
+    } else {
+      routing::AppendCommand(text, {"AUTH", endpoint.user, endpoint.password});
+    }
+  }
+  greeting_step_ = endpoint.password.empty() ? kStepName : kStepAuth;
+  routing::AppendCommand(text, {"CLIENT", "SETNAME", options_.name});
+  routing::AppendCommand(text, {"CLIENT", "ID"});
+  routing::AppendCommand(text, {"INFO", "server"});
+  routing::AppendCommand(text, {"SELECT", std::to_string(options_.db)});
+  routing::AppendCommand(text, {"PING"});
+  if (send(fd_, text.data(), text.size(), MSG_NOSIGNAL) != static_cast<ssize_t>(text.size())) {
+    Fail("the greeting could not be sent");
+  }
+}
+
+void StoreConnection::ReadGreeting() {
+  while (state_ == State::kGreeting) {
+    const int64_t length = scanner_.Scan(in_.begin(), in_.end());
+    if (length == routing::ReplyScanner::kIncomplete) return;
+    if (length < 0) return Fail("it does not speak the Redis protocol");
+    std::string problem;
+    const bool fine = TakeGreetingReply({in_.begin(), static_cast<size_t>(length)}, problem);
+    in_.Consume(static_cast<size_t>(length));
+    if (!fine) return Fail(problem);
+  }
+}
+
+bool StoreConnection::TakeGreetingReply(std::string_view frame, std::string& problem) {
+  const char* p = frame.data();
+  const routing::ReplyHead head = routing::ReadHead(p, p + frame.size());
+  const int step = greeting_step_++;
+  if (head.IsError()) {
+    static constexpr const char* kCommands[] = {"AUTH",   "CLIENT SETNAME", "CLIENT ID",
+                                                "INFO",   "SELECT",         "PING",
+                                                "CLIENT KILL"};
+    const bool gone = step == kStepKill && head.text.find("No such client") != head.text.npos;
+    if (!gone) {
+      problem = std::string("it refused ") + kCommands[step] + ": " + std::string(head.text);
+      return false;
+    }
+  }
+  switch (step) {
+    case kStepId:
+      client_id_ = head.number;
+      return true;
+    case kStepInfo:
+      run_id_ = InfoField(head.text, "run_id:");
+      version_ = InfoField(head.text, "redis_version:");
+      return true;
+    case kStepPing:
+      if (former_id_ != 0 && former_run_id_ == run_id_) {
+        std::string text;
+        routing::AppendCommand(text, {"CLIENT", "KILL", "ID", std::to_string(former_id_)});
+        if (send(fd_, text.data(), text.size(), MSG_NOSIGNAL) < 0) {
+          problem = "its connection was lost";
+          return false;
+        }
+        return true;
+      }
+      FinishGreeting();
+      return true;
+    case kStepKill:
+      FinishGreeting();
+      return true;
+    default:
+      return true;
+  }
+}
+
+void StoreConnection::FinishGreeting() {
+  former_id_ = 0;
+  state_ = State::kReady;
+  backoff_us_ = 0;
+  other_process_ = link_.Greeted(run_id_, version_);
+  link_.ready.fetch_add(1, std::memory_order_relaxed);
+  owner_.OnStoreReady(other_process_);
+}
+
+void StoreConnection::OnEvents(bool readable, bool writable, bool failed) {
+  if (state_ == State::kConnecting) {
+    if (!writable && !failed) return;
+    const int error = ConnectError(fd_);
+    if (error != 0) return Fail(std::strerror(error));
+    loop_.WatchWrites(fd_, this, false);
+    watching_writes_ = false;
+    Greet();
+    return;
+  }
+  if (writable && watching_writes_) {
+    watching_writes_ = false;
+    loop_.WatchWrites(fd_, this, false);
+    Flush();
+    if (fd_ < 0) return;
+  }
+  if (readable || failed) Read();
+}
+
+void StoreConnection::Read() {
+  wants_read_ = false;
+  size_t room = 0;
+  char* to = in_.Room(limits::kStoreReadBytes / 4, room);
+  const ssize_t n = recv(fd_, to, room, 0);
+  if (n <= 0) {
+    if (n < 0 && (errno == EAGAIN || errno == EINTR)) return;
+    return Drop(n == 0 ? "it closed the connection" : std::strerror(errno));
+  }
+  wants_read_ = static_cast<size_t>(n) == room;
+  in_.Commit(static_cast<size_t>(n));
+  if (state_ == State::kGreeting) ReadGreeting();
+  if (state_ == State::kReady && in_.size() > 0) owner_.OnStoreBytes();
+}
+
+void StoreConnection::Flush() {
+  if (state_ != State::kReady || watching_writes_) return;
+  while (out_.unsent() > 0) {
+    iovec vectors[kVectors];
+    msghdr message{};
+    message.msg_iov = vectors;
+    message.msg_iovlen = static_cast<size_t>(out_.Gather(vectors, kVectors));
+    const ssize_t n = message.msg_iovlen == 1
+                          ? send(fd_, vectors[0].iov_base, vectors[0].iov_len, MSG_NOSIGNAL)
+                          : sendmsg(fd_, &message, MSG_NOSIGNAL);
+    if (n < 0) {
+      if (errno == EINTR) continue;
+      if (errno != EAGAIN) return Drop(std::strerror(errno));
+      watching_writes_ = true;
+      loop_.WatchWrites(fd_, this, true);
+      return;
+    }
+    out_.Sent(static_cast<size_t>(n));
+  }
+}
+
+void StoreConnection::Tick(int64_t now_us) {
+  now_us_ = now_us;
+  if (state_ == State::kWaiting && now_us >= deadline_us_) Connect(now_us);
+  if ((state_ == State::kConnecting || state_ == State::kGreeting) && now_us >= deadline_us_) {
+    Fail("connecting timed out");
+  }
+}
+
+void StoreConnection::Close() {
+  if (fd_ < 0) return;
+  loop_.Remove(fd_, this);
+  close(fd_);
+  fd_ = -1;
+  watching_writes_ = false;
+  wants_read_ = false;
+  if (state_ == State::kReady) link_.ready.fetch_sub(1, std::memory_order_relaxed);
+}
+
+void StoreConnection::Drop(std::string_view reason) {
+  if (state_ != State::kReady) return Fail(reason);
+  if (options_.kill_former) {
+    former_id_ = client_id_;
+    former_run_id_ = run_id_;
+  }
+  Close();
+  state_ = State::kWaiting;
+  deadline_us_ = now_us_;  // at once
+  const std::string text(reason);
+  link_.SetError(text);
+  owner_.OnStoreLost(text);
+  in_.Clear();
+  out_.Clear();
+  scanner_.Reset();
+}
+
+void StoreConnection::Fail(std::string_view reason) {
+  const std::string text(reason);
+  Close();
+  state_ = State::kWaiting;
+  backoff_us_ = std::clamp(backoff_us_ * 2, kFirstBackoffUs, kLongestBackoffUs);
+  // Spread by the address, so that not all connections come back at once.
+  const int64_t jitter = static_cast<int64_t>(reinterpret_cast<uintptr_t>(this) >> 6) % 16;
+  deadline_us_ = now_us_ + backoff_us_ + backoff_us_ * jitter / 64;
+  in_.Clear();
+  scanner_.Reset();
+  link_.SetError(text);
+  owner_.OnStoreUnreachable(text);
+}
+
+}  // namespace crossfade::proxy

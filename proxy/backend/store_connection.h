@@ -1,0 +1,98 @@
+// StoreConnection: one connection to a store, made and made again: connects,
+// logs in, selects its db, sees to it that its predecessor is dead on the
+// server (design R8), and then carries bytes. For one worker's thread; its owner
+// must outlive it.
+//
+// States: waiting (for the next try) -> connecting -> greeting -> ready ->
+// waiting. While it is not ready, what is queued to be sent is not touched.
+#pragma once
+
+#include <cstdint>
+#include <string>
+#include <string_view>
+
+#include "proxy/backend/store_link.h"
+#include "proxy/net/event_loop.h"
+#include "proxy/net/in_buffer.h"
+#include "proxy/net/out_queue.h"
+#include "routing/resp/reply.h"
+
+namespace crossfade::proxy {
+
+class StoreConnectionOwner {
+ public:
+  // `other_process`: the store is not the process that was known before.
+  virtual void OnStoreReady(bool other_process) = 0;
+  // Bytes have come: in() holds them, to be consumed.
+  virtual void OnStoreBytes() = 0;
+  // What was sent and not answered is lost; in() and out() are cleared after this.
+  virtual void OnStoreLost(std::string_view reason) = 0;
+  // Not ready, and a try has failed.
+  virtual void OnStoreUnreachable(std::string_view reason) = 0;
+
+ protected:
+  ~StoreConnectionOwner() = default;
+};
+
+class StoreConnection final : public Pollable {
+ public:
+  struct Options {
+    std::string name;  // for CLIENT SETNAME
+    uint32_t db = 0;
+    bool kill_former = false;  // it carries writes
+    int64_t connect_timeout_us = 1'000'000;
+  };
+  StoreConnection(EventLoop& loop, StoreLink& link, Options options, StoreConnectionOwner& owner);
+  ~StoreConnection();
+
+  void Open(int64_t now_us);
+  bool ready() const { return state_ == State::kReady; }
+  OutQueue& out() { return out_; }
+  InBuffer& in() { return in_; }
+  StoreLink& link() { return link_; }
+
+  // Sends what is queued, as far as the socket takes it.
+  void Flush();
+  // Retries and time-outs; called every few milliseconds.
+  void Tick(int64_t now_us);
+  // Gives the connection up (the owner hears of it), and makes it anew.
+  void Drop(std::string_view reason);
+  // More bytes may be there than one read took.
+  bool wants_read() const { return wants_read_; }
+  void Read();
+
+  void OnEvents(bool readable, bool writable, bool failed) override;
+
+ private:
+  enum class State : uint8_t { kClosed, kWaiting, kConnecting, kGreeting, kReady };
+  void Connect(int64_t now_us);
+  void Greet();
+  void ReadGreeting();
+  bool TakeGreetingReply(std::string_view frame, std::string& problem);
+  void FinishGreeting();
+  void Close();
+  void Fail(std::string_view reason);
+
+  EventLoop& loop_;
+  StoreLink& link_;
+  const Options options_;
+  StoreConnectionOwner& owner_;
+  State state_ = State::kClosed;
+  int fd_ = -1;
+  bool watching_writes_ = false;
+  bool wants_read_ = false;
+  bool other_process_ = false;
+  int64_t now_us_ = 0;
+  int64_t deadline_us_ = 0;  // of connecting and greeting; of the next try
+  int64_t backoff_us_ = 0;
+  int greeting_step_ = 0;
+  int64_t client_id_ = 0;
+  std::string run_id_, version_;
+  int64_t former_id_ = 0;  // of the predecessor that may not be dead
+  std::string former_run_id_;
+  OutQueue out_;
+  InBuffer in_;
+  routing::ReplyScanner scanner_;
+};
+
+}  // namespace crossfade::proxy

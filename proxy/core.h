@@ -1,0 +1,47 @@
+// Core: what the workers share: the two stores, the replicator behind its lock,
+// and the command table. Outlives the workers.
+#pragma once
+
+#include <atomic>
+#include <memory>
+#include <mutex>
+#include <string>
+#include <vector>
+
+#include "config/plan.h"
+#include "proxy/backend/store_link.h"
+#include "proxy/mirror_events.h"
+#include "replication/replicator.h"
+#include "routing/commands/command_table.h"
+
+namespace crossfade::proxy {
+
+class Worker;
+
+struct Core {
+  Core(const config::Plan& plan, const routing::CommandTable& commands);
+  ~Core();
+
+  StoreLink& authority() { return legacy; }
+  StoreLink& follower() { return new_store; }
+
+  StoreLink legacy;
+  StoreLink new_store;
+  // Tables are never freed while workers run; commands in flight point into them.
+  std::atomic<const routing::CommandTable*> table;
+
+  MirrorEvents events;
+  // The replication lock; guards `replicator` and `events`.
+  std::mutex mutex;
+  replication::Replicator replicator;
+
+  std::vector<std::unique_ptr<Worker>> workers;
+  // Set when the applier (on worker 0) has something to send; cleared by it.
+  std::atomic<bool> feed_wanted{false};
+  // Copies of the log's figures for those who don't take the lock.
+  std::atomic<uint64_t> applied_seq{0}, head_seq{0}, last_intent{0}, last_dropped{0};
+  std::atomic<uint64_t> last_lane_id{0};
+  std::atomic<int64_t> databases{16};  // of the authority, as its configuration says
+};
+
+}  // namespace crossfade::proxy

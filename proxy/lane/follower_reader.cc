@@ -1,0 +1,131 @@
+#include "proxy/lane/follower_reader.h"
+
+#include "proxy/session/session.h"
+#include "proxy/worker/worker.h"
+#include "routing/slot.h"
+
+namespace crossfade::proxy {
+namespace {
+
+// Errors that say something of the store, not of the command.
+bool StoreIsUnwell(std::string_view frame) {
+  for (const std::string_view prefix :
+       {"-LOADING", "-MASTERDOWN", "-BUSY", "-OOM", "-NOAUTH", "-NOPERM", "-CLUSTERDOWN"}) {
+    if (frame.starts_with(prefix)) return true;
+  }
+  return false;
+}
+
+}  // namespace
+
+FollowerReader::FollowerReader(Worker& worker, uint32_t db)
+    : worker_(worker),
+      db_(db),
+      connection_(worker.loop(), worker.core().follower(),
+                  {"crossfade:reader:" + std::to_string(worker.index()) + ":" + std::to_string(db),
+                   db, false,
+                   std::chrono::microseconds(worker.limits().connect_timeout).count()},
+                  *this) {
+  connection_.Open(worker.now_us());
+}
+
+void FollowerReader::Send(ReplyTo to, std::string_view request, uint64_t key_hash, bool one_key,
+                          const FollowerReadTicket& ticket) {
+  Read& read = reads_.Push();
+  read = {to,      {connection_.out().Append(request), request.size()}, key_hash, one_key, ticket,
+          worker_.now_us()};
+}
+
+void FollowerReader::OnStoreBytes() {
+  std::unique_lock lock(worker_.core().mutex, std::defer_lock);
+  InBuffer& in = connection_.in();
+  const char* p = in.begin();
+  const char* const end = in.end();
+  while (p < end) {
+    const int64_t length = scanner_.Scan(p, end);
+    if (length == routing::ReplyScanner::kIncomplete) break;
+    if (length < 0 || reads_.empty()) {
+      if (lock.owns_lock()) lock.unlock();
+      connection_.Drop("it sent what is not a reply");
+      return;
+    }
+    const Read read = reads_.front();
+    reads_.pop();
+    TakeReply(read, {p, static_cast<size_t>(length)}, lock);
+    connection_.out().Answered(read.request.size());
+    p += length;
+  }
+  in.Consume(static_cast<size_t>(p - in.begin()));
+}
+
+void FollowerReader::KeysOf(const Read& read) {
+  keys_.clear();
+  const char* p = read.request.data();
+  decoder_.Decode(p, p + read.request.size(), INT64_MAX / 2);
+  const routing::Args args(decoder_.args());
+  if (read.one_key) {
+    keys_.push_back({args[1], read.key_hash});
+    return;
+  }
+  routing::ExtractKeys(*worker_.table().Find(args), args, worker_.positions);
+  for (const routing::KeyPosition& key : worker_.positions) {
+    keys_.push_back({args[key.arg], routing::KeyHash(db_, args[key.arg])});
+  }
+}
+
+// Needs the replication lock.
+bool FollowerReader::Counts(const Read& read, std::string_view frame) {
+  if (read.to.session->ordered()->must_retry(read.to.ordered)) return false;
+  if (frame.front() == '-') return false;
+  KeysOf(read);
+  const replication::Replicator& replicator = worker_.core().replicator;
+  if (!replicator.ReadStillCounts(db_, keys_, read.ticket.sent_seq, read.ticket.era)) return false;
+  return !read.ticket.pending || (keys_.size() == 1 && !routing::IsEmptyReply(frame));
+}
+
+void FollowerReader::TakeReply(const Read& read, std::string_view frame,
+                               std::unique_lock<std::mutex>& lock) {
+  const int64_t us = worker_.now_us() - read.sent_us;
+  worker_.stats().requests[1][static_cast<size_t>(RequestClass::kRead)].Record(us, 1);
+  worker_.read_latency(Source::kFollower).Add(us, worker_.now_us());
+  if (StoreIsUnwell(frame)) {
+    worker_.breaker().Failed(read.ticket.permit, worker_.now_us());
+  } else {
+    worker_.breaker().Succeeded(read.ticket.permit);
+  }
+  if (!lock.owns_lock()) lock.lock();
+  if (Counts(read, frame)) {
+    read.to.session->Deliver(read.to, frame);
+    return;
+  }
+  worker_.stats().follower_retries.Add();
+  read.to.session->RetryOnAuthority(read.to.ordered, read.request);
+}
+
+void FollowerReader::OnStoreReady(bool other_process) {
+  if (!other_process) return;
+  const std::lock_guard lock(worker_.core().mutex);
+  worker_.core().replicator.LeaveLive("the follower was restarted");
+}
+
+void FollowerReader::OnStoreLost(std::string_view) {
+  worker_.breaker().ConnectionLost(worker_.now_us());
+  scanner_.Reset();
+  for (; !reads_.empty(); reads_.pop()) {
+    const Read& read = reads_.front();
+    worker_.stats().follower_retries.Add();
+    read.to.session->RetryOnAuthority(read.to.ordered, read.request);
+  }
+}
+
+void FollowerReader::OnStoreUnreachable(std::string_view) {}
+
+void FollowerReader::Tick(int64_t now_us) {
+  connection_.Tick(now_us);
+  const int64_t timeout = std::chrono::microseconds(worker_.limits().command_timeout).count();
+  if (ready() && !reads_.empty() && now_us - reads_.front().sent_us > timeout) {
+    connection_.Drop("it did not answer within limits.command_timeout");
+  }
+}
+
+}  // namespace crossfade::proxy

@@ -1,0 +1,65 @@
+// FollowerReader: a worker's connection to the follower for reads, for one db.
+// A reply counts only if the follower was still in step when it came (design
+// §5); else, and on any error, the read is made again on the authority. Owned by
+// its worker, used in its thread alone.
+#pragma once
+
+#include <cstdint>
+#include <string_view>
+#include <vector>
+
+#include "proxy/backend/store_connection.h"
+#include "proxy/lane/lane.h"
+#include "replication/replicator.h"
+#include "replication/ring.h"
+#include "routing/breaker.h"
+#include "routing/resp/request.h"
+
+namespace crossfade::proxy {
+
+// What was so when a read was found eligible.
+struct FollowerReadTicket {
+  uint64_t sent_seq = 0;
+  uint64_t era = 0;
+  bool pending = false;  // a write on its keys was under way
+  routing::Breaker::Permit permit;
+};
+
+class FollowerReader final : public StoreConnectionOwner {
+ public:
+  FollowerReader(Worker& worker, uint32_t db);
+
+  bool ready() const { return connection_.ready(); }
+  StoreConnection& connection() { return connection_; }
+  void Send(ReplyTo to, std::string_view request, uint64_t key_hash, bool one_key,
+            const FollowerReadTicket& ticket);
+  void Tick(int64_t now_us);
+
+  void OnStoreReady(bool other_process) override;
+  void OnStoreBytes() override;
+  void OnStoreLost(std::string_view reason) override;
+  void OnStoreUnreachable(std::string_view reason) override;
+
+ private:
+  struct Read {
+    ReplyTo to;
+    std::string_view request;
+    uint64_t key_hash;
+    bool one_key;
+    FollowerReadTicket ticket;
+    int64_t sent_us;
+  };
+  void TakeReply(const Read& read, std::string_view frame, std::unique_lock<std::mutex>& lock);
+  bool Counts(const Read& read, std::string_view frame);
+  void KeysOf(const Read& read);
+
+  Worker& worker_;
+  const uint32_t db_;
+  StoreConnection connection_;
+  routing::ReplyScanner scanner_;
+  replication::Ring<Read> reads_{256};
+  routing::RequestDecoder decoder_;
+  std::vector<replication::Replicator::ReadKey> keys_;
+};
+
+}  // namespace crossfade::proxy

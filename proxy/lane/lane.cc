@@ -1,0 +1,301 @@
+#include "proxy/lane/lane.h"
+
+#include <algorithm>
+
+#include "config/limits.h"
+#include "proxy/session/session.h"
+#include "proxy/worker/worker.h"
+#include "routing/resp/encode.h"
+#include "routing/slot.h"
+
+namespace crossfade::proxy {
+
+Lane::Lane(Worker& worker, uint32_t db)
+    : worker_(worker),
+      db_(db),
+      id_(static_cast<replication::LaneId>(worker.core().last_lane_id.fetch_add(1))),
+      connection_(worker.loop(), worker.core().authority(),
+                  {"crossfade:lane:" + std::to_string(worker.index()) + ":" + std::to_string(db),
+                   db, true,
+                   std::chrono::microseconds(worker.limits().connect_timeout).count()},
+                  *this) {
+  connection_.Open(worker.now_us());
+}
+
+bool Lane::full() const {
+  return const_cast<StoreConnection&>(connection_).out().unsent() > limits::kLaneUnsentMax;
+}
+
+Lane::InFlight& Lane::Push(Kind kind, RequestClass type, size_t bytes, ReplyTo to) {
+  InFlight& item = in_flight_.Push();
+  item = {kind, type, 1, bytes, to, worker_.now_us()};
+  return item;
+}
+
+void Lane::SentPlain(ReplyTo to, RequestClass type, size_t bytes) {
+  if (!in_flight_.empty() && to.ordered == ReplyTo::kUnordered) {
+    InFlight& last = in_flight_.back();
+    if (last.kind == Kind::kPlain && last.to.session == to.session && last.type == type &&
+        last.to.ordered == ReplyTo::kUnordered && last.sent_us == worker_.now_us()) {
+      // Of a run the bytes are released together, with its last reply.
+      ++last.count;
+      last.bytes += bytes;
+      return;
+    }
+  }
+  Push(Kind::kPlain, type, bytes, to);
+}
+
+void Lane::SentSkipped(uint32_t count, size_t bytes) {
+  Push(Kind::kSkip, RequestClass::kOther, bytes, {}).count = count;
+}
+
+replication::WriteRecord& Lane::NewWrite() {
+  replication::WriteRecord& write = writes_.Push();
+  write.deadlines_wanted = 0;
+  write.deadlines.clear();
+  write.shadow = false;
+  write.block = nullptr;
+  write.db = db_;
+  return write;
+}
+
+void Lane::SentWrite(ReplyTo to, RequestClass type, size_t bytes) {
+  Push(Kind::kWrite, type, bytes, to);
+}
+
+void Lane::AskDeadline(std::string_view key) {
+  std::string& text = worker_.scratch;
+  text.clear();
+  routing::AppendCommand(text, {"PEXPIRETIME", key});
+  out().Append(text);
+  ++writes_.back().deadlines_wanted;
+  Push(Kind::kDeadline, RequestClass::kOther, text.size(), {});
+}
+
+void Lane::SendSync(const replication::KeyName& key) {
+  std::string& text = worker_.scratch;
+  text.clear();
+  routing::AppendCommand(text, {"MULTI"});
+  routing::AppendCommand(text, {"DUMP", key.name});
+  routing::AppendCommand(text, {"PEXPIRETIME", key.name});
+  routing::AppendCommand(text, {"EXEC"});
+  out().Append(text);
+  syncs_.Push() = key;
+  SentSkipped(3, 0);
+  Push(Kind::kSync, RequestClass::kOther, text.size(), {});
+}
+
+void Lane::StopWaiting(Session* session) {
+  std::replace(waiting_.begin(), waiting_.end(), session, static_cast<Session*>(nullptr));
+}
+
+// ---- Replies
+
+void Lane::OnStoreBytes() {
+  std::unique_lock lock(worker_.core().mutex, std::defer_lock);
+  InBuffer& in = connection_.in();
+  const char* p = in.begin();
+  const char* const end = in.end();
+  while (p < end) {
+    const int64_t length = scanner_.Scan(p, end);
+    if (length == routing::ReplyScanner::kIncomplete) break;
+    if (length < 0 || in_flight_.empty()) {
+      if (lock.owns_lock()) lock.unlock();
+      connection_.Drop("it sent what is not a reply");
+      return;
+    }
+    TakeReply({p, static_cast<size_t>(length)}, lock);
+    p += length;
+  }
+  in.Consume(static_cast<size_t>(p - in.begin()));
+}
+
+void Lane::TakeReply(std::string_view frame, std::unique_lock<std::mutex>& lock) {
+  InFlight& item = in_flight_.front();
+  switch (item.kind) {
+    case Kind::kPlain:
+      TakePlain(item, frame, lock);
+      return;
+    case Kind::kSkip:
+      if (--item.count > 0) return;
+      break;
+    case Kind::kWrite:
+      TakeWrite(item, frame, lock);
+      break;
+    case Kind::kDeadline:
+      TakeDeadline(frame, lock);
+      break;
+    case Kind::kSync:
+      TakeSync(frame, lock);
+      break;
+  }
+  held_bytes_ += item.bytes;
+  in_flight_.pop();
+  if (write_to_.session != nullptr) return;  // the write's request is still wanted
+  out().Answered(held_bytes_);
+  held_bytes_ = 0;
+}
+
+void Lane::TakePlain(InFlight& item, std::string_view frame,
+                     std::unique_lock<std::mutex>& lock) {
+  worker_.stats().requests[0][static_cast<size_t>(item.type)].Record(
+      worker_.now_us() - item.sent_us, 1);
+  const ReplyTo to = item.to;
+  if (--item.count == 0) {
+    out().Answered(item.bytes);
+    in_flight_.pop();
+  }
+  if (to.ordered != ReplyTo::kUnordered) {
+    if (!lock.owns_lock()) lock.lock();
+    to.session->SawKeysOf(to.ordered);
+  }
+  to.session->Deliver(to, frame);
+}
+
+void Lane::TakeWrite(InFlight& item, std::string_view frame,
+                     std::unique_lock<std::mutex>& lock) {
+  worker_.stats().requests[0][static_cast<size_t>(item.type)].Record(
+      worker_.now_us() - item.sent_us, 1);
+  replication::WriteRecord& write = writes_.front();
+  if (write.deadlines_wanted > 0) {
+    write.held_reply.assign(frame);
+    write_to_ = item.to;
+    return;
+  }
+  if (!lock.owns_lock()) lock.lock();
+  FinishWrite(item.to, frame);
+}
+
+void Lane::TakeDeadline(std::string_view frame, std::unique_lock<std::mutex>& lock) {
+  replication::WriteRecord& write = writes_.front();
+  const char* p = frame.data();
+  const routing::ReplyHead head = routing::ReadHead(p, p + frame.size());
+  // An error here means that the authority does not know the command.
+  write.deadlines.push_back(head.type == routing::ReplyType::kInteger ? head.number : -2);
+  if (--write.deadlines_wanted > 0) return;
+  if (!lock.owns_lock()) lock.lock();
+  // The record is used again, the reply's bytes must last to the turn's end.
+  const ReplyTo to = write_to_;
+  write_to_ = {};
+  FinishWrite(to, worker_.KeepForTurn(write.held_reply));
+}
+
+void Lane::FinishWrite(ReplyTo to, std::string_view reply) {
+  Core& core = worker_.core();
+  replication::WriteRecord& write = writes_.front();
+  const uint64_t seq = core.replicator.FinishWrite(id_, write, reply, Worker::UnixMs());
+  if (seq != 0) worker_.WantFeed();
+  to.session->Saw(core.replicator.log().head_seq(), 0);
+  const bool awaits = seq != 0 && worker_.plan().ack_both && !write.shadow &&
+                      to.ordered != ReplyTo::kUnordered;
+  writes_.pop();
+  if (awaits) {
+    to.session->ordered()->Hold(to.ordered, reply);
+    worker_.AwaitApplied(seq, to);
+    return;
+  }
+  to.session->Deliver(to, reply);
+}
+
+void Lane::TakeSync(std::string_view frame, std::unique_lock<std::mutex>& lock) {
+  if (!lock.owns_lock()) lock.lock();
+  replication::Replicator& replicator = worker_.core().replicator;
+  const replication::KeyName& key = syncs_.front();
+  const char* p = frame.data();
+  const char* end = p + frame.size();
+  const routing::ReplyHead head = routing::ReadHead(p, end);
+  if (head.IsAggregate() && head.elements == 2) {
+    const std::string_view dump = routing::FirstValue({p, static_cast<size_t>(end - p)});
+    const std::string_view expiry(dump.end(), static_cast<size_t>(end - dump.end()));
+    replicator.FinishSync(key, dump, expiry);
+    worker_.WantFeed();
+  } else {
+    replicator.SyncReadFailed(key);
+  }
+  const uint64_t hash = routing::KeyHash(key.db, key.name);
+  replicator.gate().Leave(id_, {std::span(&hash, 1), false});
+  syncs_.pop();
+}
+
+// ---- The connection
+
+void Lane::OnStoreReady(bool other_process) {
+  {
+    const std::lock_guard lock(worker_.core().mutex);
+    if (uncertain_) worker_.core().replicator.HoldSyncs(false);
+    uncertain_ = false;
+    if (other_process) worker_.core().replicator.LeaveLive("the authority was restarted");
+  }
+  std::vector<Session*> sessions;
+  sessions.swap(waiting_);
+  for (Session* session : sessions) {
+    if (session != nullptr) session->Resume(Session::kLane);
+  }
+}
+
+void Lane::OnStoreLost(std::string_view reason) {
+  FailInFlight(reason);
+  scanner_.Reset();
+}
+
+void Lane::OnStoreUnreachable(std::string_view) {
+  std::vector<Session*> sessions;
+  sessions.swap(waiting_);
+  for (Session* session : sessions) {
+    if (session != nullptr) session->Resume(Session::kLane);  // they will get the error
+  }
+}
+
+void Lane::FailInFlight(std::string_view reason) {
+  Core& core = worker_.core();
+  const std::string text = "crossfade: the connection to the legacy store (authority) was lost: " +
+                           std::string(reason) + "; it is not known whether the command was executed";
+  std::vector<std::pair<ReplyTo, uint32_t>> failed;
+  {
+    const std::lock_guard lock(core.mutex);
+    for (; !in_flight_.empty(); in_flight_.pop()) {
+      const InFlight& item = in_flight_.front();
+      const uint64_t hash = item.kind == Kind::kSync
+                                ? routing::KeyHash(syncs_.front().db, syncs_.front().name)
+                                : 0;
+      switch (item.kind) {
+        case Kind::kPlain:
+          failed.emplace_back(item.to, item.count);
+          break;
+        case Kind::kWrite:
+          if (!uncertain_) core.replicator.HoldSyncs(true);
+          uncertain_ = true;
+          failed.emplace_back(item.to, 1);
+          break;
+        case Kind::kSync:
+          core.replicator.SyncReadFailed(syncs_.front());
+          core.replicator.gate().Leave(id_, {std::span(&hash, 1), false});
+          syncs_.pop();
+          break;
+        case Kind::kSkip:
+        case Kind::kDeadline:
+          break;
+      }
+    }
+    // One whose reply had come, but not yet what was asked behind it.
+    if (write_to_.session != nullptr) failed.insert(failed.begin(), {write_to_, 1});
+    for (; !writes_.empty(); writes_.pop()) core.replicator.LoseWrite(id_, writes_.front());
+  }
+  write_to_ = {};
+  held_bytes_ = 0;
+  for (const auto& [to, count] : failed) {
+    for (uint32_t i = 0; i < count; ++i) to.session->Fail(to, ClientError::kStoreLost, text);
+  }
+}
+
+void Lane::Tick(int64_t now_us) {
+  connection_.Tick(now_us);
+  const int64_t timeout = std::chrono::microseconds(worker_.limits().command_timeout).count();
+  if (ready() && !in_flight_.empty() && now_us - in_flight_.front().sent_us > timeout) {
+    connection_.Drop("it did not answer within limits.command_timeout");
+  }
+  if (!waiting_.empty() && ready() && !full()) OnStoreUnreachable({});
+}
+
+}  // namespace crossfade::proxy

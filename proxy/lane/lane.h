@@ -1,0 +1,101 @@
+// Lane: a worker's pipelined connection to the authority, for one db. Keeps
+// what is in flight in order, and gives each reply to whom it belongs: to a
+// session as it is, and before that to the replicator if it was a write. Owned
+// by its worker, used in its thread alone; takes the replication lock by itself.
+#pragma once
+
+#include <cstdint>
+#include <mutex>
+#include <string_view>
+#include <vector>
+
+#include "proxy/backend/store_connection.h"
+#include "proxy/snapshot.h"
+#include "replication/replicator.h"
+#include "replication/ring.h"
+
+namespace crossfade::proxy {
+
+class Session;
+class Worker;
+
+// Whose reply: the session, and its number there when replies are put in order.
+struct ReplyTo {
+  Session* session = nullptr;
+  uint64_t ordered = kUnordered;
+  static constexpr uint64_t kUnordered = UINT64_MAX;
+};
+
+class Lane final : public StoreConnectionOwner {
+ public:
+  Lane(Worker& worker, uint32_t db);
+
+  replication::LaneId id() const { return id_; }
+  uint32_t db() const { return db_; }
+  bool ready() const { return connection_.ready(); }
+  StoreConnection& connection() { return connection_; }
+  OutQueue& out() { return connection_.out(); }
+  bool full() const;
+
+  // The request's bytes have been committed or appended to out(). A plain
+  // command: its reply goes to the session, and nothing else.
+  void SentPlain(ReplyTo to, RequestClass type, size_t bytes);
+  // Replies that nobody wants: MULTI's and QUEUED.
+  void SentSkipped(uint32_t count, size_t bytes);
+  // A write (or shadowed read) that has entered the gate; the record is filled
+  // in but for the keys' bookkeeping. What is asked behind it follows.
+  replication::WriteRecord& NewWrite();
+  replication::WriteRecord& LastWrite() { return writes_.back(); }
+  void SentWrite(ReplyTo to, RequestClass type, size_t bytes);
+  void AskDeadline(std::string_view key);
+  // Reads a key's state under the gate, which it has entered.
+  void SendSync(const replication::KeyName& key);
+
+  // Mirroring has begun: what is in flight now was sent without being recorded.
+  void MarkUnrecorded() { recorded_from_ = in_flight_.tail(); }
+  bool HasUnrecorded() const { return in_flight_.head() < recorded_from_; }
+
+  void Wait(Session* session) { waiting_.push_back(session); }
+  void StopWaiting(Session* session);
+  void Tick(int64_t now_us);
+
+  void OnStoreReady(bool other_process) override;
+  void OnStoreBytes() override;
+  void OnStoreLost(std::string_view reason) override;
+  void OnStoreUnreachable(std::string_view reason) override;
+
+ private:
+  enum class Kind : uint8_t { kPlain, kSkip, kWrite, kDeadline, kSync };
+  struct InFlight {
+    Kind kind;
+    RequestClass type;
+    uint32_t count;
+    uint64_t bytes;
+    ReplyTo to;
+    int64_t sent_us;
+  };
+  InFlight& Push(Kind kind, RequestClass type, size_t bytes, ReplyTo to);
+  void TakeReply(std::string_view frame, std::unique_lock<std::mutex>& lock);
+  void TakePlain(InFlight& item, std::string_view frame, std::unique_lock<std::mutex>& lock);
+  void TakeWrite(InFlight& item, std::string_view frame, std::unique_lock<std::mutex>& lock);
+  void TakeDeadline(std::string_view frame, std::unique_lock<std::mutex>& lock);
+  void TakeSync(std::string_view frame, std::unique_lock<std::mutex>& lock);
+  void FinishWrite(ReplyTo to, std::string_view reply);
+  void FailInFlight(std::string_view reason);
+
+  Worker& worker_;
+  const uint32_t db_;
+  const replication::LaneId id_;
+  StoreConnection connection_;
+  routing::ReplyScanner scanner_;
+  replication::Ring<InFlight> in_flight_{256};
+  replication::Ring<replication::WriteRecord> writes_{256};
+  replication::Ring<replication::KeyName> syncs_{16};
+  ReplyTo write_to_;         // of the write whose deadlines are awaited
+  uint64_t recorded_from_ = 0;
+  uint64_t held_bytes_ = 0;  // answered, but its request is still wanted
+  std::vector<Session*> waiting_;  // for the connection to be ready, or to have room
+  bool uncertain_ = false;         // lost with writes unanswered; syncs wait until it is back
+};
+
+}  // namespace crossfade::proxy

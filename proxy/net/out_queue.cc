@@ -1,0 +1,136 @@
+#include "proxy/net/out_queue.h"
+
+#include <algorithm>
+#include <cstring>
+
+#include "config/limits.h"
+
+namespace crossfade::proxy {
+
+using replication::Block;
+using replication::BlockRef;
+
+char* OutQueue::Reserve(size_t least, size_t& room) {
+  if (tail_ && tail_->capacity() - used_ < least && tail_->Unshared()) used_ = 0;
+  if (!tail_ || tail_->capacity() - used_ < least) {
+    tail_ = spare_ && spare_->capacity() >= least
+                ? std::move(spare_)
+                : BlockRef(Block::Make(std::max(least, limits::kBlockBytes)));
+    used_ = 0;
+  }
+  room = tail_->capacity() - used_;
+  return tail_->data() + used_;
+}
+
+void OutQueue::Extend(Block* block, const char* data, size_t size) {
+  if (!segments_.empty()) {
+    Segment& last = segments_.back();
+    if (last.end == data && last.block.get() == block) {
+      last.end += size;
+      unsent_ += size;
+      held_ += size;
+      return;
+    }
+  }
+  Segment& segment = segments_.Push();
+  segment.block = BlockRef::Share(block);
+  segment.begin = data;
+  segment.end = data + size;
+  unsent_ += size;
+  held_ += size;
+}
+
+void OutQueue::Commit(size_t size) {
+  Extend(tail_.get(), tail_->data() + used_, size);
+  used_ += size;
+}
+
+const char* OutQueue::Append(std::string_view bytes) {
+  if (tail_ && bytes.data() >= position() && bytes.data() < tail_->data() + tail_->capacity()) {
+    // It lies further up in the reserved room: it moves down, or stays.
+    char* to = tail_->data() + used_;
+    if (bytes.data() != to) std::memmove(to, bytes.data(), bytes.size());
+    Commit(bytes.size());
+    return to;
+  }
+  size_t room = 0;
+  char* to = Reserve(bytes.size(), room);
+  std::memcpy(to, bytes.data(), bytes.size());
+  Commit(bytes.size());
+  return to;
+}
+
+void OutQueue::AppendShared(Block* block, const char* data, size_t size) {
+  Extend(block, data, size);
+}
+
+int OutQueue::Gather(iovec* vectors, int most) const {
+  int count = 0;
+  for (uint64_t i = std::max(sending_, segments_.head()); i != segments_.tail() && count < most;
+       ++i) {
+    const Segment& segment = segments_.At(i);
+    const char* begin = i == sending_ && sent_ != nullptr ? sent_ : segment.begin;
+    if (begin == segment.end) continue;
+    vectors[count].iov_base = const_cast<char*>(begin);
+    vectors[count].iov_len = static_cast<size_t>(segment.end - begin);
+    ++count;
+  }
+  return count;
+}
+
+void OutQueue::Sent(size_t size) {
+  unsent_ -= size;
+  while (size > 0) {
+    const Segment& segment = segments_.At(sending_);
+    const char* begin = sent_ != nullptr ? sent_ : segment.begin;
+    const size_t here = std::min(size, static_cast<size_t>(segment.end - begin));
+    sent_ = begin + here;
+    size -= here;
+    if (size > 0) {
+      ++sending_;
+      sent_ = nullptr;
+    }
+  }
+}
+
+void OutQueue::Answered(size_t size) {
+  held_ -= size;
+  while (size > 0) {
+    Segment& segment = segments_.front();
+    const size_t here = std::min(size, static_cast<size_t>(segment.end - segment.begin));
+    segment.begin += here;
+    size -= here;
+    if (segment.begin == segment.end) {
+      const bool reusable = !spare_ && segment.block->capacity() == limits::kBlockBytes &&
+                            segment.block->Unshared();
+      if (reusable) spare_ = std::move(segment.block);
+      segment.block.Reset();
+      segments_.pop();
+    }
+  }
+  if (sending_ < segments_.head()) {
+    sending_ = segments_.head();
+    sent_ = nullptr;
+  }
+  if (segments_.empty() && tail_ && tail_->Unshared()) {
+    if (tail_->capacity() > limits::kBlockBytes) {
+      tail_.Reset();
+    }
+    used_ = 0;
+  }
+}
+
+void OutQueue::Clear() {
+  while (!segments_.empty()) {
+    segments_.front().block.Reset();
+    segments_.pop();
+  }
+  sending_ = segments_.head();
+  sent_ = nullptr;
+  unsent_ = 0;
+  held_ = 0;
+  tail_.Reset();
+  used_ = 0;
+}
+
+}  // namespace crossfade::proxy

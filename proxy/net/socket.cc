@@ -1,0 +1,139 @@
+#include "proxy/net/socket.h"
+
+#include <arpa/inet.h>
+#include <fcntl.h>
+#include <netdb.h>
+#include <netinet/in.h>
+#include <netinet/tcp.h>
+#include <sys/stat.h>
+#include <sys/un.h>
+#include <unistd.h>
+
+#include <cerrno>
+#include <cstring>
+
+namespace crossfade::proxy {
+namespace {
+
+constexpr int kBacklog = 4096;
+
+std::string Reason(int error) { return std::strerror(error); }
+
+void SetNoDelay(int fd) {
+  const int one = 1;
+  setsockopt(fd, IPPROTO_TCP, TCP_NODELAY, &one, sizeof one);
+}
+
+Result<Address> UnixAddress(const std::string& path) {
+  Address address;
+  auto* un = reinterpret_cast<sockaddr_un*>(&address.storage);
+  if (path.size() >= sizeof un->sun_path) return Fail("unix socket path is too long: " + path);
+  un->sun_family = AF_UNIX;
+  std::memcpy(un->sun_path, path.data(), path.size());
+  address.length = static_cast<socklen_t>(offsetof(sockaddr_un, sun_path) + path.size() + 1);
+  return address;
+}
+
+// A socket file that nobody listens on any more.
+void RemoveStale(const Address& address, const std::string& path) {
+  struct stat info {};
+  if (stat(path.c_str(), &info) != 0 || !S_ISSOCK(info.st_mode)) return;
+  const int fd = socket(AF_UNIX, SOCK_STREAM | SOCK_CLOEXEC, 0);
+  if (fd < 0) return;
+  if (connect(fd, reinterpret_cast<const sockaddr*>(&address.storage), address.length) != 0 &&
+      errno == ECONNREFUSED) {
+    unlink(path.c_str());
+  }
+  close(fd);
+}
+
+}  // namespace
+
+Result<Address> Resolve(const config::Endpoint& endpoint) {
+  if (!endpoint.unix_path.empty()) return UnixAddress(endpoint.unix_path);
+  addrinfo hints{};
+  hints.ai_socktype = SOCK_STREAM;
+  addrinfo* found = nullptr;
+  const std::string port = std::to_string(endpoint.port);
+  const int error = getaddrinfo(endpoint.host.c_str(), port.c_str(), &hints, &found);
+  if (error != 0) return Fail("can't look up " + endpoint.host + ": " + gai_strerror(error));
+  Address address;
+  std::memcpy(&address.storage, found->ai_addr, found->ai_addrlen);
+  address.length = found->ai_addrlen;
+  freeaddrinfo(found);
+  return address;
+}
+
+Result<int> Listen(const config::Endpoint& endpoint) {
+  const Result<Address> address = Resolve(endpoint);
+  if (!address) return Fail(address.error().message);
+  if (!endpoint.unix_path.empty()) RemoveStale(*address, endpoint.unix_path);
+  const int family = address->storage.ss_family;
+  const int fd = socket(family, SOCK_STREAM | SOCK_NONBLOCK | SOCK_CLOEXEC, 0);
+  if (fd < 0) return Fail("can't make a socket: " + Reason(errno));
+  const int one = 1;
+  setsockopt(fd, SOL_SOCKET, SO_REUSEADDR, &one, sizeof one);
+  if (bind(fd, reinterpret_cast<const sockaddr*>(&address->storage), address->length) != 0 ||
+      listen(fd, kBacklog) != 0) {
+    const std::string reason = Reason(errno);
+    close(fd);
+    return Fail("can't listen on " + endpoint.Display() + ": " + reason);
+  }
+  return fd;
+}
+
+Result<int> StartConnect(const Address& address) {
+  const int fd =
+      socket(address.storage.ss_family, SOCK_STREAM | SOCK_NONBLOCK | SOCK_CLOEXEC, 0);
+  if (fd < 0) return Fail("can't make a socket: " + Reason(errno));
+  if (address.storage.ss_family != AF_UNIX) SetNoDelay(fd);
+  if (connect(fd, reinterpret_cast<const sockaddr*>(&address.storage), address.length) != 0 &&
+      errno != EINPROGRESS) {
+    const std::string reason = Reason(errno);
+    close(fd);
+    return Fail(reason);
+  }
+  return fd;
+}
+
+int ConnectError(int fd) {
+  int error = 0;
+  socklen_t length = sizeof error;
+  if (getsockopt(fd, SOL_SOCKET, SO_ERROR, &error, &length) != 0) return errno;
+  return error;
+}
+
+int Accept(int listener, std::string& peer) {
+  sockaddr_storage storage{};
+  socklen_t length = sizeof storage;
+  const int fd = accept4(listener, reinterpret_cast<sockaddr*>(&storage), &length,
+                         SOCK_NONBLOCK | SOCK_CLOEXEC);
+  if (fd < 0) return -1;
+  char text[INET6_ADDRSTRLEN] = "";
+  if (storage.ss_family == AF_INET) {
+    const auto* in = reinterpret_cast<const sockaddr_in*>(&storage);
+    inet_ntop(AF_INET, &in->sin_addr, text, sizeof text);
+    peer = std::string(text) + ":" + std::to_string(ntohs(in->sin_port));
+  } else if (storage.ss_family == AF_INET6) {
+    const auto* in = reinterpret_cast<const sockaddr_in6*>(&storage);
+    inet_ntop(AF_INET6, &in->sin6_addr, text, sizeof text);
+    peer = "[" + std::string(text) + "]:" + std::to_string(ntohs(in->sin6_port));
+  } else {
+    peer = "unix";
+  }
+  if (storage.ss_family != AF_UNIX) SetNoDelay(fd);
+  return fd;
+}
+
+uint16_t BoundPort(int fd) {
+  sockaddr_storage storage{};
+  socklen_t length = sizeof storage;
+  if (getsockname(fd, reinterpret_cast<sockaddr*>(&storage), &length) != 0) return 0;
+  if (storage.ss_family == AF_INET) return ntohs(reinterpret_cast<sockaddr_in*>(&storage)->sin_port);
+  if (storage.ss_family == AF_INET6) {
+    return ntohs(reinterpret_cast<sockaddr_in6*>(&storage)->sin6_port);
+  }
+  return 0;
+}
+
+}  // namespace crossfade::proxy

@@ -1,0 +1,203 @@
+#include "proxy/server.h"
+
+#include <spdlog/spdlog.h>
+#include <unistd.h>
+
+#include <condition_variable>
+#include <map>
+
+#include "proxy/acceptor.h"
+#include "proxy/backend/mirror_driver.h"
+#include "proxy/core.h"
+#include "proxy/server_snapshot.h"
+#include "proxy/worker/worker.h"
+
+namespace crossfade::proxy {
+namespace {
+
+using std::chrono::milliseconds;
+using std::chrono::steady_clock;
+
+constexpr milliseconds kPollEvery{5};
+
+}  // namespace
+
+struct Server::Impl {
+  explicit Impl(config::PlanPtr first) : core(*first, routing::CommandTable::Redis70()) {
+    plan = Activate(std::move(first));
+  }
+
+  ActivePlanPtr Activate(config::PlanPtr from);
+  std::shared_ptr<RouteCounters> CountersOf(const std::string& name, size_t workers);
+  // Runs a task on every worker and waits for it.
+  template <class F>
+  void OnEveryWorker(F task);
+  bool AwaitNoClients(steady_clock::time_point deadline);
+
+  Core core;
+  ActivePlanPtr plan;
+  std::vector<std::shared_ptr<RouteCounters>> counters;  // by id
+  std::vector<int> listeners;
+  std::vector<std::unique_ptr<Acceptor>> acceptors;
+  std::unique_ptr<MirrorDriver> driver;
+  steady_clock::time_point started = steady_clock::now();
+  bool running = false;
+};
+
+std::shared_ptr<RouteCounters> Server::Impl::CountersOf(const std::string& name, size_t workers) {
+  for (const auto& known : counters) {
+    if (known->name == name) return known;
+  }
+  auto made = std::make_shared<RouteCounters>();
+  made->name = name;
+  made->id = static_cast<uint32_t>(counters.size());
+  made->decisions = decltype(made->decisions)(workers);
+  counters.push_back(made);
+  return made;
+}
+
+ActivePlanPtr Server::Impl::Activate(config::PlanPtr from) {
+  const config::Settings& settings = from->settings;
+  Result<routing::RouteSet> routes = routing::RouteSet::Build(settings.routes);
+  CROSSFADE_CHECK(routes.has_value());  // the configuration has been validated
+  auto active = std::make_shared<ActivePlan>(from, std::move(*routes));
+  active->mirrors = from->Mirrors();
+  active->follower_reads = active->mirrors && active->routes.AnyFollowerReads();
+  active->shadows = active->mirrors && active->routes.AnyShadow();
+  active->ack_both = active->mirrors && settings.mirror.ack == config::Ack::kBoth;
+  for (const routing::CompiledRoute& route : active->routes.routes()) {
+    active->counters.push_back(CountersOf(route.name, settings.workers));
+  }
+  return active;
+}
+
+template <class F>
+void Server::Impl::OnEveryWorker(F task) {
+  std::mutex mutex;
+  std::condition_variable done;
+  size_t left = core.workers.size();
+  for (const auto& worker : core.workers) {
+    Worker* target = worker.get();
+    target->Post([&, target] {
+      task(*target);
+      const std::lock_guard lock(mutex);
+      --left;
+      done.notify_one();
+    });
+  }
+  std::unique_lock lock(mutex);
+  done.wait(lock, [&left] { return left == 0; });
+}
+
+Server::Server(config::PlanPtr plan) : impl_(std::make_unique<Impl>(std::move(plan))) {}
+
+Server::~Server() {
+  if (impl_->running) Stop(milliseconds(0));
+  for (const int fd : impl_->listeners) close(fd);
+}
+
+Status Server::Start() {
+  Impl& impl = *impl_;
+  const config::Settings& settings = impl.plan->plan->settings;
+  for (const config::Endpoint& endpoint : settings.listen) {
+    const Result<int> fd = Listen(endpoint);
+    if (!fd) return Fail(fd.error().message);
+    impl.listeners.push_back(*fd);
+  }
+  for (uint32_t i = 0; i < settings.workers; ++i) {
+    impl.core.workers.push_back(std::make_unique<Worker>(impl.core, i, impl.plan));
+  }
+  impl.driver = std::make_unique<MirrorDriver>(impl.core, impl.plan);
+  impl.driver->Start();
+  for (const auto& worker : impl.core.workers) worker->Start();
+  Worker* first = impl.core.workers.front().get();
+  for (const int fd : impl.listeners) {
+    impl.acceptors.push_back(std::make_unique<Acceptor>(impl.core, fd));
+    Acceptor* acceptor = impl.acceptors.back().get();
+    first->Post([first, fd, acceptor] { first->loop().AddListener(fd, acceptor); });
+  }
+  impl.running = true;
+  return {};
+}
+
+uint16_t Server::BoundPort(size_t index) const {
+  return proxy::BoundPort(impl_->listeners.at(index));
+}
+
+void Server::Publish(config::PlanPtr plan) {
+  Impl& impl = *impl_;
+  ActivePlanPtr active = impl.Activate(std::move(plan));
+  impl.OnEveryWorker([&active](Worker& worker) { worker.Adopt(active); });
+  impl.plan = active;
+  impl.driver->SetPlan(active);
+}
+
+bool Server::Ready(std::string& why) const {
+  StoreLink& authority = impl_->core.authority();
+  if (authority.ready.load() > 0) return true;
+  const std::string error = authority.error();
+  why = "the " + authority.role() + " store (authority) at " + authority.endpoint().Display() +
+        " is not connected" + (error.empty() ? "" : ": " + error);
+  return false;
+}
+
+Snapshot Server::TakeSnapshot() const {
+  const Impl& impl = *impl_;
+  Snapshot snapshot = SnapshotOf(impl_->core, *impl.plan, impl.counters);
+  snapshot.uptime_ms = static_cast<uint64_t>(
+      std::chrono::duration_cast<milliseconds>(steady_clock::now() - impl.started).count());
+  const MirrorDriver::Progress progress = impl.driver->progress();
+  snapshot.mirror_state = progress.state;
+  snapshot.mirror_detail = progress.detail;
+  snapshot.copy_keys_done = progress.copied;
+  snapshot.copy_keys_total = progress.total;
+  return snapshot;
+}
+
+bool Server::Impl::AwaitNoClients(steady_clock::time_point deadline) {
+  while (true) {
+    uint64_t clients = 0;
+    for (const auto& worker : core.workers) clients += worker->session_count.load();
+    if (clients == 0) return true;
+    if (steady_clock::now() >= deadline) return false;
+    std::this_thread::sleep_for(kPollEvery);
+  }
+}
+
+StopReport Server::Stop(milliseconds deadline) {
+  Impl& impl = *impl_;
+  StopReport report;
+  if (!impl.running) return report;
+  impl.running = false;
+  const auto until = steady_clock::now() + deadline;
+  impl.OnEveryWorker([&impl](Worker& worker) {
+    if (worker.index() == 0) {
+      for (size_t i = 0; i < impl.listeners.size(); ++i) {
+        worker.loop().Remove(impl.listeners[i], impl.acceptors[i].get());
+      }
+    }
+    worker.BeginGracefulStop();
+  });
+  if (!impl.AwaitNoClients(until)) {
+    for (const auto& worker : impl.core.workers) {
+      report.clients_closed += worker->session_count.load();
+    }
+  }
+  const auto drained = [&impl] {
+    const std::lock_guard lock(impl.core.mutex);
+    return impl.core.replicator.Drained();
+  };
+  while (!(report.drained = drained()) && steady_clock::now() < until) {
+    std::this_thread::sleep_for(kPollEvery);
+  }
+  {
+    const std::lock_guard lock(impl.core.mutex);
+    report.entries_left = impl.core.replicator.log().size();
+    report.dirty_keys_left = impl.core.replicator.dirty().size();
+  }
+  impl.driver->Stop();
+  for (const auto& worker : impl.core.workers) worker->Stop();
+  return report;
+}
+
+}  // namespace crossfade::proxy

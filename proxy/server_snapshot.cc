@@ -1,0 +1,120 @@
+#include "proxy/server_snapshot.h"
+
+#include "config/limits.h"
+#include "proxy/worker/worker.h"
+
+namespace crossfade::proxy {
+namespace {
+
+StoreSnapshot StoreOf(Core& core, StoreLink& link, size_t index, bool authority) {
+  StoreSnapshot store;
+  store.role = link.role();
+  store.address = link.endpoint().Display();
+  store.authority = authority;
+  store.connected = link.ready.load() > 0;
+  store.version = link.version();
+  store.run_id = link.run_id();
+  if (!store.connected) store.last_error = link.error();
+  for (const auto& worker : core.workers) {
+    for (size_t type = 0; type < kRequestClasses; ++type) {
+      const RequestStats& stats = worker->stats().requests[index][type];
+      LatencyHistogram& histogram = store.latency[type];
+      for (size_t i = 0; i < kLatencyBuckets; ++i) {
+        const uint64_t count = stats.buckets[i].value();
+        histogram.counts[i] += count;
+        store.requests[type] += count;
+      }
+      histogram.total_us += stats.total_us.value();
+    }
+  }
+  return store;
+}
+
+void AddMirror(Core& core, Snapshot& snapshot) {
+  const std::lock_guard lock(core.mutex);
+  const replication::Replicator& replicator = core.replicator;
+  snapshot.lag_seconds = static_cast<double>(replicator.intents().LagUs(Worker::ClockUs())) / 1e6;
+  snapshot.log_entries = replicator.log().size();
+  snapshot.log_bytes = replicator.log().bytes();
+  snapshot.log_head = replicator.log().head_seq();
+  snapshot.watermark = replicator.applied_seq();
+  snapshot.dirty_keys = replicator.dirty().size();
+  snapshot.syncs_under_way = replicator.syncs_under_way();
+  snapshot.live_partitions = replicator.live() ? limits::kPartitions : 0;
+  const replication::ReplicatorCounters& counters = replicator.counters();
+  snapshot.log_collapses = counters.collapses;
+  snapshot.effects = {{"none", counters.none},           {"replay", counters.replayed},
+                      {"rewritten", counters.rewritten}, {"sync", counters.synced},
+                      {"flush", counters.flushed},       {"suspended", counters.suspended},
+                      {"shadow", counters.shadowed}};
+  for (size_t i = 0; i < counters.drift.size(); ++i) {
+    snapshot.drift[replication::Name(static_cast<replication::Drift>(i))] = counters.drift[i];
+  }
+  snapshot.drift["sync_refused"] = counters.syncs_refused;
+}
+
+void AddRoutes(Core& core, const std::vector<std::shared_ptr<RouteCounters>>& counters,
+               Snapshot& snapshot) {
+  static constexpr const char* kResults[] = {"matched", "mismatched", "ignored_expiring",
+                                             "ignored_dirty"};
+  const std::lock_guard lock(core.mutex);
+  const auto& shadow = core.events.shadow();
+  for (const auto& route : counters) {
+    for (size_t reason = 0; reason < static_cast<size_t>(ReadReason::kCount); ++reason) {
+      uint64_t count = 0;
+      for (const auto& of_worker : route->decisions) count += of_worker[reason].value();
+      const auto why = static_cast<ReadReason>(reason);
+      const bool follower = why == ReadReason::kEligible;
+      const std::string& store = (follower ? core.follower() : core.authority()).role();
+      if (count > 0) snapshot.read_decisions.push_back({route->name, store, Name(why), count});
+    }
+    if (route->id >= shadow.size()) continue;
+    for (size_t result = 0; result < 4; ++result) {
+      const uint64_t count = shadow[route->id].by_result[result];
+      if (count > 0 || result < 2) snapshot.shadow.push_back({route->name, kResults[result], count});
+    }
+  }
+}
+
+void AddWorkers(Core& core, Snapshot& snapshot) {
+  uint64_t skipped = 0;
+  auto worst = routing::Breaker::State::kClosed;
+  for (const auto& worker : core.workers) {
+    const WorkerStats& stats = worker->stats();
+    snapshot.clients += worker->session_count.load();
+    snapshot.clients_accepted += stats.accepted.value();
+    snapshot.clients_rejected += stats.rejected.value();
+    snapshot.ack_timeouts += stats.ack_timeouts.value();
+    snapshot.follower_read_retries += stats.follower_retries.value();
+    snapshot.breaker_trips += worker->breaker_trips.load();
+    skipped += stats.shadow_skipped.value();
+    const auto state = static_cast<routing::Breaker::State>(worker->breaker_state.load());
+    if (state != routing::Breaker::State::kClosed &&
+        worst != routing::Breaker::State::kOpen) {
+      worst = state;
+    }
+    for (size_t i = 0; i < stats.client_errors.size(); ++i) {
+      snapshot.client_errors[Name(static_cast<ClientError>(i))] += stats.client_errors[i].value();
+    }
+  }
+  snapshot.breaker = routing::Name(worst);
+  if (skipped > 0) snapshot.shadow.push_back({"(all)", "ignored_command_or_gate", skipped});
+}
+
+}  // namespace
+
+Snapshot SnapshotOf(Core& core, const ActivePlan& plan,
+                    const std::vector<std::shared_ptr<RouteCounters>>& counters) {
+  Snapshot snapshot;
+  snapshot.plan_epoch = plan.plan->epoch;
+  snapshot.plan_digest = plan.plan->digest;
+  snapshot.stage = config::Name(plan.plan->settings.stage);
+  snapshot.stores.push_back(StoreOf(core, core.authority(), 0, true));
+  snapshot.stores.push_back(StoreOf(core, core.follower(), 1, false));
+  AddMirror(core, snapshot);
+  AddRoutes(core, counters, snapshot);
+  AddWorkers(core, snapshot);
+  return snapshot;
+}
+
+}  // namespace crossfade::proxy

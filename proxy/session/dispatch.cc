@@ -1,0 +1,334 @@
+// Session: where a request goes.
+#include <algorithm>
+
+#include "config/limits.h"
+#include "proxy/lane/follower_reader.h"
+#include "proxy/session/session.h"
+#include "proxy/worker/worker.h"
+#include "routing/slot.h"
+
+namespace crossfade::proxy {
+
+using routing::Args;
+using routing::CommandSpec;
+using routing::Serving;
+
+namespace {
+
+std::string UpperCase(std::string_view text) {
+  std::string upper(text);
+  for (char& c : upper) c = static_cast<char>(c >= 'a' && c <= 'z' ? c - 32 : c);
+  return upper;
+}
+
+}  // namespace
+
+Session::Step Session::Dispatch(Args args, std::string_view request) {
+  const CommandSpec* spec = worker_.table().Find(args);
+  if (spec == nullptr) return Refuse(spec, args, ClientError::kUnknownCommand);
+  const bool lacks_subcommand = (spec->flags & routing::kContainer) != 0 && args.size() > 1 &&
+                                spec->id != routing::CommandId::kClient;
+  if (lacks_subcommand) return Refuse(spec, args, ClientError::kUnknownCommand);
+  if (!spec->ArityFits(args.size())) return Refuse(spec, args, ClientError::kArity);
+  return DispatchKnown(*spec, args, request);
+}
+
+Session::Step Session::DispatchKnown(const CommandSpec& spec, Args args,
+                                     std::string_view request) {
+  const Serving serving = routing::ServingOf(spec, args);
+  if (serving == Serving::kTransaction) return TransactionCommand(spec, args);
+  if (transaction_ && spec.id != routing::CommandId::kQuit &&
+      spec.id != routing::CommandId::kReset) {
+    return Queue(spec, args, request, serving);
+  }
+  switch (serving) {
+    case Serving::kRead:
+      return SendRead(spec, args, request);
+    case Serving::kWrite:
+      return SendWrite(spec, args, request);
+    case Serving::kAuthority:
+      return SendPlain(spec, args, request, RequestClass::kOther);
+    case Serving::kSession:
+      return Local(spec, args);
+    case Serving::kRefused:
+      return Refuse(&spec, args, ClientError::kRefused);
+    case Serving::kNotServed:
+    case Serving::kTransaction:
+      break;
+  }
+  return Refuse(&spec, args, ClientError::kNotServed);
+}
+
+// Redis's own texts where Redis has one.
+Session::Step Session::Refuse(const CommandSpec* spec, Args args, ClientError kind) {
+  if (in_flight_ > 0) {
+    PauseFor(kDrain);
+    return Step::kPaused;
+  }
+  if (transaction_) transaction_->failed = true;
+  std::string text;
+  const std::string name(args[0].substr(0, 128));
+  switch (kind) {
+    case ClientError::kUnknownCommand:
+      if (spec != nullptr) {
+        text = "ERR unknown subcommand '" + std::string(args[1].substr(0, 128)) + "'. Try " +
+               UpperCase(spec->name) + " HELP.";
+        break;
+      }
+      text = "ERR unknown command '" + name + "', with args beginning with: ";
+      for (size_t i = 1; i < args.size() && text.size() < name.size() + 128; ++i) {
+        text += "'" + std::string(args[i].substr(0, 128)) + "' ";
+      }
+      break;
+    case ClientError::kArity:
+      text = "ERR wrong number of arguments for '" + spec->name + "' command";
+      break;
+    case ClientError::kRefused:
+      text = "ERR crossfade: '" + spec->name +
+             "' is refused, since it acts on one store alone; run it on the store itself";
+      break;
+    default:
+      text = "ERR crossfade: '" + spec->name + "' is not served by this version";
+      break;
+  }
+  std::replace_if(text.begin(), text.end(), [](char c) { return c == '\r' || c == '\n'; }, ' ');
+  ReplyError(kind, text);
+  return Step::kDone;
+}
+
+// A ready lane with room, or the error that the client gets instead.
+Session::Step Session::NeedsLane() {
+  if (lane_ == nullptr) lane_ = &worker_.LaneOf(db_);
+  const bool ready = lane_->ready();
+  if (ready && !lane_->full() && in_flight_ < limits::kSessionInFlightMax) return Step::kDone;
+  if (ready || lane_->connection().link().error().empty()) {
+    if (in_flight_ >= limits::kSessionInFlightMax) {
+      PauseFor(kDrain);
+    } else {
+      PauseFor(kLane);
+      lane_->Wait(this);
+    }
+    return Step::kPaused;
+  }
+  if (in_flight_ > 0) {
+    PauseFor(kDrain);
+    return Step::kPaused;
+  }
+  LeaveGate();
+  if (transaction_) transaction_.reset();
+  const StoreLink& link = lane_->connection().link();
+  ReplyError(ClientError::kStoreUnavailable, "ERR crossfade: the " + link.role() +
+                                                 " store (authority) is not reachable: " +
+                                                 link.error());
+  return Step::kClosed;
+}
+
+// In place: the bytes lie at the end of the lane's queue already.
+void Session::Forward(std::string_view request) {
+  OutQueue& out = lane_->out();
+  if (worker_.input_block != nullptr && request.size() >= limits::kShareBytes) {
+    out.AppendShared(worker_.input_block, request.data(), request.size());
+  } else {
+    out.Append(request);
+  }
+}
+
+// Whether replies must be put in order: once the plan wants it, from the next
+// moment on at which nothing is in flight.
+bool Session::Ordering() {
+  if (ordered_) return true;
+  if (!worker_.plan().ordered() || in_flight_ > 0) return false;
+  ordered_ = worker_.TakeOrdered();
+  return true;
+}
+
+ReplyTo Session::NewReply(Source source, std::span<const uint64_t> hashes) {
+  ++in_flight_;
+  return {this, ordered_ ? ordered_->Push(source, hashes) : ReplyTo::kUnordered};
+}
+
+// A command that goes to the authority waits until the session's own reads of
+// its keys have come back from the follower (design §5).
+bool Session::MustWaitForFollower(std::span<const uint64_t> hashes) {
+  if (!ordered_ || ordered_->unanswered(Source::kFollower) == 0) return false;
+  const bool busy = std::any_of(hashes.begin(), hashes.end(), [this](uint64_t hash) {
+    return ordered_->Busy(Source::kFollower, hash);
+  });
+  if (busy) PauseFor(kFollower);
+  return busy;
+}
+
+Session::Step Session::SendPlain(const CommandSpec&, Args, std::string_view request,
+                                 RequestClass type) {
+  if (const Step step = NeedsLane(); step != Step::kDone) return Unpaused(step);
+  // One that waits for its turn to be put in order (the plan has just changed).
+  if (worker_.plan().ordered() && !Ordering()) {
+    PauseFor(kDrain);
+    return Step::kPaused;
+  }
+  const ReplyTo to = NewReply(Source::kAuthority, {});
+  lane_->SentPlain(to, type, request.size());
+  Forward(request);
+  return Step::kDone;
+}
+
+// The hashes of all its keys, in worker_.hashes, and their names in
+// worker_.names. False when they can't be known.
+bool Session::HashKeys(const CommandSpec& spec, Args args, bool& all) {
+  worker_.hashes.clear();
+  worker_.names.clear();
+  all = false;
+  worker_.single_key_at_1 = spec.single_key_at_1;
+  if (spec.single_key_at_1) {
+    worker_.names.push_back(args[1]);
+    worker_.hashes.push_back(routing::KeyHash(db_, args[1]));
+    return true;
+  }
+  const routing::Keys keys = routing::ExtractKeys(spec, args, worker_.positions);
+  // What the store will refuse for its arguments is held to concern every key.
+  all = keys == routing::Keys::kAll || keys == routing::Keys::kMalformed;
+  for (const routing::KeyPosition& key : worker_.positions) {
+    const uint32_t db = key.db == routing::kSameDb ? db_ : static_cast<uint32_t>(key.db);
+    worker_.names.push_back(args[key.arg]);
+    worker_.hashes.push_back(routing::KeyHash(db, args[key.arg]));
+  }
+  return keys != routing::Keys::kUnknown;
+}
+
+Session::Step Session::SendRead(const CommandSpec& spec, Args args, std::string_view request) {
+  const ActivePlan& plan = worker_.plan();
+  if (!plan.ordered() && !plan.shadows && !ordered_) {
+    return SendPlain(spec, args, request, RequestClass::kRead);
+  }
+  if (const Step step = NeedsLane(); step != Step::kDone) return Unpaused(step);
+  bool all = false;
+  const bool routable = HashKeys(spec, args, all) && !all && !worker_.hashes.empty();
+  if (plan.ordered() && !Ordering()) {
+    PauseFor(kDrain);
+    return Step::kPaused;
+  }
+  if (routable && plan.follower_reads) {
+    const routing::CompiledRoute& route = routing::RouteSet::Match(Routes(), worker_.names[0]);
+    FollowerReadTicket ticket;
+    const ReadReason reason = DecideRead(spec, args, ticket);
+    plan.counters[route.index]->decisions[worker_.index()][static_cast<size_t>(reason)].Add();
+    if (reason == ReadReason::kEligible) return SendToFollower(request, ticket);
+  }
+  if (MustWaitForFollower(worker_.hashes)) return Step::kPaused;
+  if (routable && plan.shadows && plan.mirrors) {
+    const routing::CompiledRoute& route = routing::RouteSet::Match(Routes(), worker_.names[0]);
+    if (worker_.sampler().Take(route.reads.shadow_share) &&
+        SendShadow(spec, args, request, route)) {
+      return Step::kDone;
+    }
+  }
+  const ReplyTo to = NewReply(Source::kAuthority, worker_.hashes);
+  lane_->SentPlain(to, RequestClass::kRead, request.size());
+  Forward(request);
+  return Step::kDone;
+}
+
+Session::Step Session::SendWrite(const CommandSpec& spec, Args args, std::string_view request) {
+  const ActivePlan& plan = worker_.plan();
+  if (!plan.mirrors) {
+    LeaveGate();
+    return SendPlain(spec, args, request, RequestClass::kWrite);
+  }
+  if (const Step step = NeedsLane(); step != Step::kDone) return Unpaused(step);
+  bool all = false;
+  if (!HashKeys(spec, args, all)) return Refuse(&spec, args, ClientError::kRefused);
+  if (plan.ordered() && !Ordering()) {
+    PauseFor(kDrain);
+    return Step::kPaused;
+  }
+  if (all && ordered_ && ordered_->unanswered(Source::kFollower) > 0) {
+    PauseFor(kFollower);
+    return Step::kPaused;
+  }
+  if (MustWaitForFollower(worker_.hashes)) return Step::kPaused;
+
+  Core& core = worker_.core();
+  std::unique_lock lock(core.mutex);
+  if (!EnterGate(worker_.hashes, all, true, lock)) return Step::kPaused;
+  replication::WriteRecord& write = lane_->NewWrite();
+  write.spec = &spec;
+  write.keys.Set(worker_.hashes, all);
+  core.replicator.BeginWrite(write, worker_.now_us());
+  core.last_intent.store(write.intent, std::memory_order_relaxed);
+  lock.unlock();
+  const replication::AskBehind ask = replication::WhatToAskBehind(spec, args);
+  if (ask.deadline) {
+    worker_.key.assign(args[ask.key_arg]);
+    Protect(worker_.batch.next);
+  }
+  const ReplyTo to = NewReply(Source::kAuthority, worker_.hashes);
+  lane_->SentWrite(to, RequestClass::kWrite, request.size());
+  ForwardWrite(write, request);
+  if (ask.deadline) lane_->AskDeadline(worker_.key);
+  return Step::kDone;
+}
+
+// As Forward; the record learns where the bytes lie until the reply.
+void Session::ForwardWrite(replication::WriteRecord& write, std::string_view request) {
+  OutQueue& out = lane_->out();
+  if (worker_.input_block != nullptr && request.size() >= limits::kShareBytes) {
+    out.AppendShared(worker_.input_block, request.data(), request.size());
+    write.request = request;
+    write.block = worker_.input_block;
+    return;
+  }
+  write.request = {out.Append(request), request.size()};
+  write.block = out.block();
+}
+
+// Enters the gate for the keys, or waits there (then the session is paused, and
+// the request stays at the beginning of its input). Needs the replication lock.
+bool Session::EnterGate(std::span<const uint64_t> hashes, bool all, bool may_wait,
+                        std::unique_lock<std::mutex>&) {
+  if (gate_entered_) {
+    gate_entered_ = false;
+    gate_held_.reset();
+    return true;
+  }
+  replication::KeyGate& gate = worker_.core().replicator.gate();
+  const replication::GateKeys keys{hashes, all};
+  if (gate.TryEnter(lane_->id(), keys)) return true;
+  if (!may_wait) return false;
+  gate_held_ = std::make_unique<replication::WriteKeys>();
+  gate_held_->Set(hashes, all);
+  gate_ticket_ = gate.Wait(lane_->id(), keys, &worker_);
+  worker_.AwaitGate(gate_ticket_, [this] { OnGateEntered(); });
+  PauseFor(kGate);
+  return false;
+}
+
+void Session::OnGateEntered() {
+  gate_entered_ = true;
+  gate_ticket_ = 0;
+  Resume(kGate);
+}
+
+// The request that waited, or had entered and was not sent, is not to be sent.
+void Session::LeaveGate() {
+  if (!gate_held_) return;
+  const std::lock_guard lock(worker_.core().mutex);
+  replication::KeyGate& gate = worker_.core().replicator.gate();
+  const bool waiting = gate_ticket_ != 0 && gate.Cancel(gate_ticket_);
+  if (gate_ticket_ != 0) worker_.StopAwaitingGate(gate_ticket_);
+  if (!waiting) gate.Leave(lane_->id(), gate_held_->gate());
+  gate_held_.reset();
+  gate_ticket_ = 0;
+  gate_entered_ = false;
+}
+
+const routing::SessionRoutes& Session::Routes() {
+  Extras& own = extras();
+  const ActivePlan& plan = worker_.plan();
+  if (own.plan_epoch != plan.plan->epoch) {
+    own.plan_epoch = plan.plan->epoch;
+    own.routes = plan.routes.ForSession("", own.name, own.address);
+  }
+  return own.routes;
+}
+
+}  // namespace crossfade::proxy

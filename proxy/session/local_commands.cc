@@ -1,0 +1,180 @@
+// Session: what it answers by itself.
+#include <algorithm>
+
+#include "proxy/mirror_events.h"
+#include "proxy/session/session.h"
+#include "proxy/worker/worker.h"
+#include "routing/commands/token.h"
+#include "routing/resp/encode.h"
+#include "routing/resp/number.h"
+
+namespace crossfade::proxy {
+
+using routing::Args;
+using routing::CommandId;
+using routing::IsToken;
+
+Session::Step Session::Local(const routing::CommandSpec& spec, Args args) {
+  if (in_flight_ > 0) {  // replies come in the order of the commands
+    PauseFor(kDrain);
+    return Step::kPaused;
+  }
+  std::string& text = worker_.scratch;
+  text.clear();
+  switch (spec.id) {
+    case CommandId::kPing:
+      if (args.size() > 2) {
+        ReplyError(ClientError::kArity, "ERR wrong number of arguments for 'ping' command");
+      } else if (args.size() == 2) {
+        routing::AppendBulk(text, args[1]);
+      } else {
+        text = "+PONG\r\n";
+      }
+      break;
+    case CommandId::kEcho:
+      routing::AppendBulk(text, args[1]);
+      break;
+    case CommandId::kQuit:
+      text = "+OK\r\n";
+      closing_ = true;
+      break;
+    case CommandId::kReset:
+      Reset();
+      text = "+RESET\r\n";
+      break;
+    case CommandId::kSelect:
+      Select(args);
+      break;
+    case CommandId::kHello:
+      Hello(args);
+      break;
+    default:
+      ClientCommand(args);
+      break;
+  }
+  if (!text.empty()) Reply(text);
+  return Step::kDone;
+}
+
+void Session::Select(Args args) {
+  int64_t db = 0;
+  if (!routing::ParseRedisInteger(args[1], db)) {
+    return ReplyError(ClientError::kRefused, "ERR value is not an integer or out of range");
+  }
+  if (db < 0 || db >= worker_.core().databases.load(std::memory_order_relaxed)) {
+    return ReplyError(ClientError::kRefused, "ERR DB index is out of range");
+  }
+  if (db_ != static_cast<uint32_t>(db)) {
+    db_ = static_cast<uint32_t>(db);
+    lane_ = &worker_.LaneOf(db_);
+  }
+  Reply("+OK\r\n");
+}
+
+void Session::Reset() {
+  transaction_.reset();
+  extras().name.clear();
+  extras().plan_epoch = 0;
+  if (db_ != 0) {
+    db_ = 0;
+    lane_ = &worker_.LaneOf(0);
+  }
+}
+
+void Session::Hello(Args args) {
+  if (args.size() > 1) {
+    int64_t version = 0;
+    if (!routing::ParseRedisInteger(args[1], version)) {
+      return ReplyError(ClientError::kProtocol, "ERR Protocol version is not an integer or out of range");
+    }
+    if (version != 2) {
+      return ReplyError(ClientError::kNotServed, "NOPROTO unsupported protocol version");
+    }
+  }
+  for (size_t i = 2; i < args.size(); ++i) {
+    if (IsToken(args[i], "SETNAME") && i + 1 < args.size()) {
+      extras().name = args[++i];
+      extras().plan_epoch = 0;
+      continue;
+    }
+    if (IsToken(args[i], "AUTH")) {
+      return ReplyError(ClientError::kNotServed,
+                        "ERR crossfade: HELLO AUTH is not served by this version");
+    }
+    return ReplyError(ClientError::kProtocol,
+                      "ERR Syntax error in HELLO option '" + Printable(args[i]) + "'");
+  }
+  std::string text = "*14\r\n";
+  routing::AppendBulk(text, "server");
+  routing::AppendBulk(text, "redis");
+  routing::AppendBulk(text, "version");
+  const std::string version = worker_.core().authority().version();
+  routing::AppendBulk(text, version.empty() ? "7.0.0" : version);
+  routing::AppendBulk(text, "proto");
+  routing::AppendInteger(text, 2);
+  routing::AppendBulk(text, "id");
+  routing::AppendInteger(text, static_cast<int64_t>(id_));
+  routing::AppendBulk(text, "mode");
+  routing::AppendBulk(text, "standalone");
+  routing::AppendBulk(text, "role");
+  routing::AppendBulk(text, "master");
+  routing::AppendBulk(text, "modules");
+  text += "*0\r\n";
+  Reply(text);
+}
+
+std::string Session::InfoLine() const {
+  std::string line = "id=" + std::to_string(id_) + " addr=" + extras_->peer +
+                     " name=" + extras_->name +
+                     " db=" + std::to_string(db_) + " lib-name=" + extras_->library +
+                     " lib-ver=" + extras_->library_version + " resp=2\n";
+  return line;
+}
+
+void Session::ClientCommand(Args args) {
+  std::string& text = worker_.scratch;
+  const std::string_view subcommand = args[1];
+  const auto valid = [](std::string_view name) {
+    return std::all_of(name.begin(), name.end(), [](char c) { return c >= '!' && c <= '~'; });
+  };
+  if (IsToken(subcommand, "SETNAME") && args.size() == 3) {
+    if (!valid(args[2])) {
+      return ReplyError(ClientError::kRefused,
+                        "ERR Client names cannot contain spaces, newlines or special characters.");
+    }
+    extras().name = args[2];
+    extras().plan_epoch = 0;  // routes may match the name
+    text = "+OK\r\n";
+  } else if (IsToken(subcommand, "GETNAME") && args.size() == 2) {
+    if (extras().name.empty()) {
+      text = "$-1\r\n";
+    } else {
+      routing::AppendBulk(text, extras().name);
+    }
+  } else if (IsToken(subcommand, "ID") && args.size() == 2) {
+    routing::AppendInteger(text, static_cast<int64_t>(id_));
+  } else if (IsToken(subcommand, "INFO") && args.size() == 2) {
+    routing::AppendBulk(text, InfoLine());
+  } else if (IsToken(subcommand, "SETINFO") && args.size() == 4) {
+    std::string* field = IsToken(args[2], "LIB-NAME") ? &extras().library
+                         : IsToken(args[2], "LIB-VER") ? &extras().library_version
+                                                       : nullptr;
+    if (field == nullptr) {
+      return ReplyError(ClientError::kRefused,
+                        "ERR Unrecognized option '" + Printable(args[2]) + "'");
+    }
+    if (!valid(args[3])) {
+      return ReplyError(ClientError::kRefused,
+                        "ERR " + std::string(IsToken(args[2], "LIB-NAME") ? "lib-name" : "lib-ver") +
+                            " cannot contain spaces, newlines or special characters.");
+    }
+    *field = args[3];
+    text = "+OK\r\n";
+  } else {
+    ReplyError(ClientError::kNotServed, "ERR crossfade: CLIENT " + Printable(subcommand) +
+                                            " is not served by this version, or has the wrong "
+                                            "number of arguments");
+  }
+}
+
+}  // namespace crossfade::proxy

@@ -1,0 +1,199 @@
+// Session: one client's connection, from accept to close. Reads requests,
+// decides where each goes, and sends the replies in the order of the commands
+// (design R1). Small when idle: it holds no buffer then. Owned by its worker and
+// used in its thread alone.
+//
+// A session that has to wait (for the gate, a lane, its own replies, room) is
+// paused: what it has received stays in its input, and nothing more is read.
+#pragma once
+
+#include <cstdint>
+#include <memory>
+#include <mutex>
+#include <optional>
+#include <string>
+#include <string_view>
+
+#include "proxy/lane/lane.h"
+#include "proxy/net/event_loop.h"
+#include "proxy/session/ordered_replies.h"
+#include "proxy/worker/stats.h"
+#include "replication/block.h"
+#include "routing/commands/command_table.h"
+#include "routing/commands/serving.h"
+#include "routing/policy/route_match.h"
+#include "routing/resp/request.h"
+
+namespace crossfade::proxy {
+
+class Worker;
+struct FollowerReadTicket;
+
+class Session final : public Pollable {
+ public:
+  Session(Worker& worker, int fd, uint64_t id, std::string peer);
+  ~Session();
+
+  void OnEvents(bool readable, bool writable, bool failed) override;
+
+  // ---- From lanes and the follower's readers.
+  // A reply as it came; the bytes stay where they are until the turn's end.
+  void Deliver(ReplyTo to, std::string_view frame);
+  void Fail(ReplyTo to, ClientError kind, std::string_view text);
+  // What it has seen of the follower's future: reads older than that are not for it.
+  void Saw(uint64_t seq, uint64_t intent);
+  void SawKeysOf(uint64_t ordered);  // needs the replication lock
+  OrderedReplies* ordered() { return ordered_.get(); }
+  // The follower's reply does not count: its request is sent to the authority.
+  void RetryOnAuthority(uint64_t ordered, std::string_view request);
+
+  // ---- From the worker.
+  void Pump();         // goes on with what it has received, and reads
+  void Flush();        // sends what is ready
+  void Resume(uint8_t reasons);
+  void OnGateEntered();
+  void OnDrained();    // nothing of it is in flight any more
+  void Close();
+  void CloseWhenIdle();  // at a graceful stop
+  bool idle() const { return in_flight_ == 0 && output_ == nullptr && reply_ == nullptr; }
+  int64_t last_active_us() const { return last_active_us_; }
+
+  enum Pause : uint8_t {
+    kGate = 1,
+    kLane = 2,       // its lane is not connected, or is full
+    kDrain = 4,      // its own replies must come first
+    kFollower = 8,   // its own replies from the follower must come first
+    kOutput = 16,    // the client does not take its replies
+  };
+
+  // Places in the worker's lists.
+  uint32_t list_index = 0;
+  bool flush_queued = false;
+  bool pump_queued = false;
+  bool deleted = false;
+
+ private:
+  // kDone: the request has been taken, and whatever is owed for it will come.
+  // kPaused: it stays in the input. kClosed: of NeedsLane, an error was sent instead.
+  enum class Step : uint8_t { kDone, kPaused, kClosed };
+  struct Transaction;
+  struct Extras;
+
+  // session_io.cc
+  void ReadSmall();
+  void ReadLarge();
+  bool Receive(char* to, size_t room, size_t& received);
+  void Consume(const char* p, const char* e);
+  void ConsumeInput();
+  void KeepInput(const char* p, const char* e);
+  void Protect(const char* from);
+  void AddReply(std::string_view frame);
+  void LeaveGate();
+  void SendOutput();
+  void AddOutput(std::string_view bytes);
+  void PauseFor(Pause reason);
+  void Reply(std::string_view text);
+  void ReplyError(ClientError kind, std::string_view text);
+  size_t input_size() const { return static_cast<size_t>(input_end_ - input_begin_); }
+
+  // dispatch.cc
+  Step Dispatch(routing::Args args, std::string_view request);
+  Step DispatchKnown(const routing::CommandSpec& spec, routing::Args args,
+                     std::string_view request);
+  Step Refuse(const routing::CommandSpec* spec, routing::Args args, ClientError kind);
+  Step NeedsLane();
+  Step SendPlain(const routing::CommandSpec& spec, routing::Args args, std::string_view request,
+                 RequestClass type);
+  Step SendRead(const routing::CommandSpec& spec, routing::Args args, std::string_view request);
+  Step SendWrite(const routing::CommandSpec& spec, routing::Args args, std::string_view request);
+  bool EnterGate(std::span<const uint64_t> hashes, bool all, bool may_wait,
+                 std::unique_lock<std::mutex>& lock);
+  void Forward(std::string_view request);
+  void ForwardWrite(replication::WriteRecord& write, std::string_view request);
+  // What NeedsLane said, for the caller: an error sent instead is a request done.
+  static Step Unpaused(Step step) { return step == Step::kClosed ? Step::kDone : step; }
+  bool HashKeys(const routing::CommandSpec& spec, routing::Args args, bool& all);
+  bool MustWaitForFollower(std::span<const uint64_t> hashes);
+  ReplyTo NewReply(Source source, std::span<const uint64_t> hashes);
+  bool Ordering();
+  const routing::SessionRoutes& Routes();
+
+  // read_routing.cc
+  ReadReason DecideRead(const routing::CommandSpec& spec, routing::Args args,
+                        FollowerReadTicket& ticket);
+  Step SendToFollower(std::string_view request, const FollowerReadTicket& ticket);
+  bool SendShadow(const routing::CommandSpec& spec, routing::Args args, std::string_view request,
+                  const routing::CompiledRoute& route);
+
+  // local_commands.cc
+  Step Local(const routing::CommandSpec& spec, routing::Args args);
+  void Hello(routing::Args args);
+  void ClientCommand(routing::Args args);
+  void Select(routing::Args args);
+  void Reset();
+  std::string InfoLine() const;
+
+  // transaction.cc
+  Step TransactionCommand(const routing::CommandSpec& spec, routing::Args args);
+  Step Queue(const routing::CommandSpec& spec, routing::Args args, std::string_view request,
+             routing::Serving serving);
+  Step Exec();
+  Step SendTransaction();
+  Step FailTransaction(ClientError kind, std::string_view text);
+
+  Extras& extras();
+  std::string ErrorForStore() const;
+
+  Worker& worker_;
+  int fd_;
+  uint8_t paused_ = 0;
+  bool readable_ = false;
+  bool closing_ = false;      // no more requests; closed when all replies are out
+  bool closed_ = false;
+  bool watching_writes_ = false;
+  bool gate_entered_ = false;  // for the request at the beginning of its input
+  uint32_t in_flight_ = 0;
+  uint32_t db_ = 0;
+  Lane* lane_ = nullptr;
+  uint64_t gate_ticket_ = 0;  // while it waits
+  std::unique_ptr<replication::WriteKeys> gate_held_;  // what it waits for, or has entered for
+  const uint64_t id_;
+  uint64_t seen_seq_ = 0;
+  uint64_t seen_intent_ = 0;
+  int64_t last_active_us_ = 0;
+
+  // Received and not consumed.
+  replication::BlockRef input_;
+  char* input_begin_ = nullptr;
+  char* input_end_ = nullptr;
+  std::unique_ptr<routing::RequestDecoder> decoder_;  // of a large request that comes in pieces
+
+  // To be sent: what did not fit, then one run of a lane's bytes.
+  std::unique_ptr<std::string> output_;
+  const char* reply_ = nullptr;
+  size_t reply_size_ = 0;
+
+  std::unique_ptr<OrderedReplies> ordered_;
+  std::unique_ptr<Transaction> transaction_;
+  std::unique_ptr<Extras> extras_;
+};
+
+struct Session::Transaction {
+  bool failed = false;      // EXEC will be refused
+  bool all = false;         // the whole keyspace
+  bool writes = false;
+  uint32_t commands = 0;
+  std::string bytes;        // MULTI, and what is queued
+  std::vector<uint64_t> hashes;
+  std::vector<std::string> deadlines;  // keys whose deadline is asked behind EXEC
+};
+
+struct Session::Extras {
+  std::string name, library, library_version;
+  std::string peer;
+  std::optional<routing::IpAddress> address;
+  uint64_t plan_epoch = 0;
+  routing::SessionRoutes routes;
+};
+
+}  // namespace crossfade::proxy

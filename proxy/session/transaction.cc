@@ -1,0 +1,134 @@
+// Session: MULTI … EXEC. Commands are kept here, checked as Redis checks them,
+// and go to the lane as one contiguous block.
+#include "proxy/session/session.h"
+#include "proxy/worker/worker.h"
+#include "routing/resp/encode.h"
+
+namespace crossfade::proxy {
+
+using routing::Args;
+using routing::CommandId;
+using routing::Serving;
+
+Session::Step Session::TransactionCommand(const routing::CommandSpec& spec, Args) {
+  if (in_flight_ > 0) {
+    PauseFor(kDrain);
+    return Step::kPaused;
+  }
+  if (spec.id == CommandId::kMulti) {
+    if (transaction_) {
+      ReplyError(ClientError::kProtocol, "ERR MULTI calls can not be nested");
+      return Step::kDone;
+    }
+    transaction_ = std::make_unique<Transaction>();
+    routing::AppendCommand(transaction_->bytes, {"MULTI"});
+    Reply("+OK\r\n");
+    return Step::kDone;
+  }
+  if (spec.id == CommandId::kExec) return Exec();
+  if (!transaction_) {
+    ReplyError(ClientError::kProtocol, "ERR DISCARD without MULTI");
+    return Step::kDone;
+  }
+  transaction_.reset();
+  Reply("+OK\r\n");
+  return Step::kDone;
+}
+
+Session::Step Session::FailTransaction(ClientError kind, std::string_view text) {
+  transaction_->failed = true;
+  ReplyError(kind, text);
+  return Step::kDone;
+}
+
+Session::Step Session::Queue(const routing::CommandSpec& spec, Args args, std::string_view request,
+                             Serving serving) {
+  if ((spec.flags & routing::kNoMulti) != 0 && serving != Serving::kNotServed) {
+    return FailTransaction(ClientError::kRefused, "ERR Command not allowed inside a transaction");
+  }
+  const bool harmless = spec.id == CommandId::kPing || spec.id == CommandId::kEcho;
+  if (serving == Serving::kRefused || serving == Serving::kNotServed ||
+      (serving == Serving::kSession && !harmless)) {
+    return FailTransaction(ClientError::kNotServed, "ERR crossfade: '" + spec.name +
+                                                        "' is not served inside a transaction");
+  }
+  if (transaction_->bytes.size() + request.size() > worker_.limits().request_bytes) {
+    return FailTransaction(ClientError::kRefused,
+                           "ERR crossfade: the transaction is larger than limits.request");
+  }
+  Transaction& transaction = *transaction_;
+  if (serving == Serving::kRead || serving == Serving::kWrite) {
+    bool all = false;
+    if (!HashKeys(spec, args, all)) {
+      return FailTransaction(ClientError::kRefused, "ERR crossfade: the keys of '" + spec.name +
+                                                        "' can't be known");
+    }
+    transaction.all = transaction.all || all;
+    transaction.hashes.insert(transaction.hashes.end(), worker_.hashes.begin(),
+                              worker_.hashes.end());
+  }
+  if (serving == Serving::kWrite) {
+    transaction.writes = true;
+    const replication::AskBehind ask = replication::WhatToAskBehind(spec, args);
+    if (ask.deadline) transaction.deadlines.emplace_back(args[ask.key_arg]);
+  }
+  transaction.bytes.append(request);
+  ++transaction.commands;
+  Reply("+QUEUED\r\n");
+  return Step::kDone;
+}
+
+Session::Step Session::Exec() {
+  if (!transaction_) {
+    ReplyError(ClientError::kProtocol, "ERR EXEC without MULTI");
+    return Step::kDone;
+  }
+  if (transaction_->failed) {
+    transaction_.reset();
+    ReplyError(ClientError::kProtocol,
+               "EXECABORT Transaction discarded because of previous errors.");
+    return Step::kDone;
+  }
+  if (transaction_->commands == 0) {
+    transaction_.reset();
+    Reply("*0\r\n");
+    return Step::kDone;
+  }
+  return SendTransaction();
+}
+
+Session::Step Session::SendTransaction() {
+  const bool mirrored = transaction_->writes && worker_.plan().mirrors;
+  if (!mirrored) LeaveGate();
+  if (const Step step = NeedsLane(); step != Step::kDone) return Unpaused(step);
+  Ordering();  // nothing is in flight
+  Core& core = worker_.core();
+  replication::WriteRecord* write = nullptr;
+  if (mirrored) {
+    std::unique_lock lock(core.mutex);
+    if (!EnterGate(transaction_->hashes, transaction_->all, true, lock)) return Step::kPaused;
+    write = &lane_->NewWrite();
+    write->spec = nullptr;
+    write->keys.Set(transaction_->hashes, transaction_->all);
+    core.replicator.BeginWrite(*write, worker_.now_us());
+    core.last_intent.store(write->intent, std::memory_order_relaxed);
+  }
+  Transaction& transaction = *transaction_;
+  routing::AppendCommand(transaction.bytes, {"EXEC"});
+  Protect(worker_.batch.next);
+  const ReplyTo to = NewReply(Source::kAuthority, transaction.hashes);
+  const char* sent = lane_->out().Append(transaction.bytes);
+  lane_->SentSkipped(transaction.commands + 1, 0);
+  if (write != nullptr) {
+    write->request = {sent, transaction.bytes.size()};
+    write->block = lane_->out().block();
+    lane_->SentWrite(to, RequestClass::kWrite, transaction.bytes.size());
+    for (const std::string& key : transaction.deadlines) lane_->AskDeadline(key);
+  } else {
+    lane_->SentPlain(to, RequestClass::kOther, transaction.bytes.size());
+  }
+  transaction_.reset();
+  return Step::kDone;
+}
+
+}  // namespace crossfade::proxy

@@ -1,0 +1,342 @@
+#include "proxy/worker/worker.h"
+
+#include <time.h>
+
+#include <algorithm>
+
+#include "proxy/applier/applier.h"
+#include "proxy/applier/key_syncer.h"
+#include "proxy/lane/follower_reader.h"
+#include "proxy/session/session.h"
+
+namespace crossfade::proxy {
+namespace {
+
+constexpr int64_t kTickUs = 10'000;
+constexpr size_t kSpares = 256;
+constexpr size_t kSpareBufferBytes = 64 * 1024;
+constexpr int64_t kLatencyTimeConstantUs = 1'000'000;
+
+thread_local Worker* current_worker = nullptr;
+
+}  // namespace
+
+Worker::Worker(Core& core, uint32_t index, ActivePlanPtr plan)
+    : core_(core),
+      index_(index),
+      plan_(std::move(plan)),
+      table_(core.table.load()),
+      now_us_(ClockUs()),
+      breaker_({}, 0x9E3779B97F4A7C15ull + index),
+      read_latency_{routing::LatencyTracker(kLatencyTimeConstantUs),
+                    routing::LatencyTracker(kLatencyTimeConstantUs)},
+      sampler_(0xD1B54A32D192ED03ull + index) {
+  adopted_epoch = plan_->plan->epoch;
+  mirroring_settled = plan_->mirrors;
+}
+
+Worker::~Worker() { Stop(); }
+
+int64_t Worker::ClockUs() {
+  timespec now{};
+  clock_gettime(CLOCK_MONOTONIC, &now);
+  return now.tv_sec * 1'000'000 + now.tv_nsec / 1'000;
+}
+
+int64_t Worker::UnixMs() {
+  timespec now{};
+  clock_gettime(CLOCK_REALTIME, &now);
+  return now.tv_sec * 1'000 + now.tv_nsec / 1'000'000;
+}
+
+void Worker::Start() {
+  thread_ = std::thread([this] { Run(); });
+}
+
+void Worker::Stop() {
+  if (!thread_.joinable()) return;
+  stop_ = true;
+  loop_.Wake();
+  thread_.join();
+}
+
+void Worker::Run() {
+  current_worker = this;
+  now_us_ = ClockUs();
+  if (index_ == 0) {
+    applier_ = std::make_unique<Applier>(*this);
+    syncer_ = std::make_unique<KeySyncer>(*this);
+  }
+  LaneOf(0);
+  while (!stop_.load(std::memory_order_relaxed)) Turn();
+  for (auto& session : sessions_) session->Close();
+  sessions_.clear();
+  acks_.clear();
+  applier_.reset();
+  readers_.clear();
+  lanes_.clear();
+  current_worker = nullptr;
+}
+
+void Worker::Turn() {
+  loop_.RunOnce(TimeoutMs());
+  now_us_ = ClockUs();
+  if (has_mail_.load(std::memory_order_acquire)) TakeMail();
+  // Sessions that go on, and stores that had more than one read took.
+  std::vector<Session*> pump;
+  pump.swap(to_pump_);
+  for (Session* session : pump) {
+    session->pump_queued = false;
+    session->Pump();
+  }
+  pump.clear();
+  if (to_pump_.empty()) to_pump_.swap(pump);
+  std::vector<StoreConnection*> again;
+  again.swap(reads_again_);
+  for (StoreConnection* connection : again) connection->Read();
+  if (now_us_ >= next_tick_us_) Tick();
+  FlushAll();
+}
+
+int Worker::TimeoutMs() const {
+  if (!to_pump_.empty() || !reads_again_.empty() || !to_flush_.empty()) return 0;
+  if (index_ == 0 && core_.feed_wanted.load(std::memory_order_relaxed)) return 0;
+  return static_cast<int>(kTickUs / 1'000);
+}
+
+void Worker::FlushAll() {
+  CheckApplied();
+  for (auto& [db, lane] : lanes_) lane->connection().Flush();
+  for (auto& [db, reader] : readers_) reader->connection().Flush();
+  for (size_t i = 0; i < to_flush_.size(); ++i) to_flush_[i]->Flush();
+  to_flush_.clear();
+  kept_count_ = 0;
+  if (index_ == 0 && core_.feed_wanted.exchange(false, std::memory_order_acq_rel)) FeedFollower();
+  ReapSessions();
+}
+
+void Worker::FeedFollower() {
+  applier_->Feed();
+  bool dirty = false;
+  {
+    const std::lock_guard lock(core_.mutex);
+    dirty = !core_.replicator.dirty().empty();
+  }
+  if (!dirty) return;
+  syncer_->Run();
+  for (auto& [db, lane] : lanes_) lane->connection().Flush();
+}
+
+void Worker::Tick() {
+  next_tick_us_ = now_us_ + kTickUs;
+  for (auto& [db, lane] : lanes_) lane->Tick(now_us_);
+  for (auto& [db, reader] : readers_) reader->Tick(now_us_);
+  if (applier_) {
+    applier_->Tick(now_us_);
+    core_.feed_wanted.store(true, std::memory_order_relaxed);
+  }
+  const int64_t idle_us = std::chrono::microseconds(limits().client_idle).count();
+  if (idle_us > 0) {
+    for (auto& session : sessions_) {
+      if (session->idle() && now_us_ - session->last_active_us() > idle_us) session->Close();
+    }
+  }
+  breaker_trips = breaker_.trips();
+  breaker_state = static_cast<uint8_t>(breaker_.state(now_us_));
+  if (!mirroring_settled && plan_->mirrors) CheckSettled();
+  if (stopping_) {
+    for (auto& session : sessions_) session->CloseWhenIdle();
+  }
+}
+
+// ---- Mail
+
+void Worker::Post(std::function<void()> task) {
+  {
+    const std::lock_guard lock(mail_mutex_);
+    mail_.push_back(std::move(task));
+  }
+  has_mail_.store(true, std::memory_order_release);
+  if (current_worker != this) loop_.Wake();
+}
+
+void Worker::OnGateEntered(uint64_t ticket) {
+  {
+    const std::lock_guard lock(mail_mutex_);
+    gate_mail_.push_back(ticket);
+  }
+  has_mail_.store(true, std::memory_order_release);
+  loop_.Wake();
+}
+
+void Worker::TakeMail() {
+  std::vector<std::function<void()>> tasks;
+  std::vector<uint64_t> tickets;
+  {
+    const std::lock_guard lock(mail_mutex_);
+    tasks.swap(mail_);
+    tickets.swap(gate_mail_);
+    has_mail_.store(false, std::memory_order_release);
+  }
+  for (const uint64_t ticket : tickets) {
+    const auto it = gate_waits_.find(ticket);
+    if (it == gate_waits_.end()) continue;  // it left meanwhile
+    const std::function<void()> entered = std::move(it->second);
+    gate_waits_.erase(it);
+    entered();
+  }
+  for (const auto& task : tasks) task();
+}
+
+void Worker::AwaitGate(uint64_t ticket, std::function<void()> entered) {
+  gate_waits_.emplace(ticket, std::move(entered));
+}
+
+void Worker::WantFeed() {
+  core_.head_seq.store(core_.replicator.log().head_seq(), std::memory_order_relaxed);
+  if (core_.feed_wanted.exchange(true, std::memory_order_acq_rel)) return;
+  if (index_ != 0) core_.workers[0]->Wake();
+}
+
+// ---- Connections
+
+Lane& Worker::LaneOf(uint32_t db) {
+  std::unique_ptr<Lane>& lane = lanes_[db];
+  if (!lane) lane = std::make_unique<Lane>(*this, db);
+  return *lane;
+}
+
+FollowerReader& Worker::ReaderOf(uint32_t db) {
+  std::unique_ptr<FollowerReader>& reader = readers_[db];
+  if (!reader) reader = std::make_unique<FollowerReader>(*this, db);
+  return *reader;
+}
+
+void Worker::AddSession(int fd, std::string peer) {
+  const uint64_t id = next_session_++ * core_.workers.size() + index_ + 1;
+  auto session = std::make_unique<Session>(*this, fd, id, std::move(peer));
+  session->list_index = static_cast<uint32_t>(sessions_.size());
+  loop_.Add(fd, session.get());
+  sessions_.push_back(std::move(session));
+  stats_.accepted.Add();
+  session_count.store(sessions_.size(), std::memory_order_relaxed);
+}
+
+void Worker::QueueFlush(Session* session) {
+  if (session->flush_queued) return;
+  session->flush_queued = true;
+  to_flush_.push_back(session);
+}
+
+void Worker::QueuePump(Session* session) {
+  if (session->pump_queued) return;
+  session->pump_queued = true;
+  to_pump_.push_back(session);
+}
+
+void Worker::Forget(Session* session) {
+  if (session->deleted) return;
+  session->deleted = true;
+  dead_.push_back(session);
+}
+
+void Worker::ReapSessions() {
+  if (dead_.empty()) return;
+  for (Session* session : dead_) {
+    std::erase(to_pump_, session);
+    std::erase(to_flush_, session);
+    const uint32_t at = session->list_index;
+    std::swap(sessions_[at], sessions_.back());
+    sessions_[at]->list_index = at;
+    sessions_.pop_back();
+  }
+  dead_.clear();
+  session_count.store(sessions_.size(), std::memory_order_relaxed);
+}
+
+// ---- mirror.ack: both
+
+void Worker::AwaitApplied(uint64_t seq, ReplyTo to) {
+  const int64_t timeout =
+      std::chrono::microseconds(plan_->plan->settings.mirror.ack_timeout).count();
+  acks_.Push() = {seq, to, now_us_ + timeout};
+  awaits_applied.store(true);
+}
+
+// In the order of their numbers, but for those of several lanes.
+void Worker::CheckApplied() {
+  if (acks_.empty()) return;
+  const uint64_t applied = core_.applied_seq.load();
+  const uint64_t dropped = core_.last_dropped.load();
+  while (!acks_.empty()) {
+    const AwaitedAck ack = acks_.front();
+    const bool done = ack.seq <= applied;
+    if (!done && now_us_ < ack.deadline_us) return;
+    if (!done || ack.seq <= dropped) stats_.ack_timeouts.Add();
+    acks_.pop();
+    Session* session = ack.to.session;
+    const std::string reply = session->ordered()->TakeHeld(ack.to.ordered);
+    session->Deliver(ack.to, KeepForTurn(reply));
+  }
+  awaits_applied.store(false);
+}
+
+// ---- Spares
+
+std::string_view Worker::KeepForTurn(std::string_view bytes) {
+  if (kept_count_ == kept_.size()) kept_.emplace_back();
+  std::string& kept = kept_[kept_count_++];
+  kept.assign(bytes);
+  return kept;
+}
+
+std::unique_ptr<OrderedReplies> Worker::TakeOrdered() {
+  if (spare_ordered_.empty()) return std::make_unique<OrderedReplies>();
+  std::unique_ptr<OrderedReplies> ordered = std::move(spare_ordered_.back());
+  spare_ordered_.pop_back();
+  return ordered;
+}
+
+void Worker::GiveOrdered(std::unique_ptr<OrderedReplies> ordered) {
+  if (spare_ordered_.size() < kSpares) spare_ordered_.push_back(std::move(ordered));
+}
+
+std::unique_ptr<std::string> Worker::TakeBuffer() {
+  if (spare_buffers_.empty()) return std::make_unique<std::string>();
+  std::unique_ptr<std::string> buffer = std::move(spare_buffers_.back());
+  spare_buffers_.pop_back();
+  return buffer;
+}
+
+void Worker::GiveBuffer(std::unique_ptr<std::string> buffer) {
+  if (buffer->capacity() > kSpareBufferBytes || spare_buffers_.size() >= kSpares) return;
+  buffer->clear();
+  spare_buffers_.push_back(std::move(buffer));
+}
+
+// ---- Control
+
+void Worker::Adopt(ActivePlanPtr plan) {
+  const bool mirrored = plan_->mirrors;
+  plan_ = std::move(plan);
+  if (plan_->mirrors && !mirrored) {
+    for (auto& [db, lane] : lanes_) lane->MarkUnrecorded();
+    CheckSettled();
+  } else if (!plan_->mirrors) {
+    mirroring_settled = false;
+  }
+  adopted_epoch = plan_->plan->epoch;
+}
+
+void Worker::CheckSettled() {
+  mirroring_settled = std::all_of(lanes_.begin(), lanes_.end(), [](const auto& lane) {
+    return !lane.second->HasUnrecorded();
+  });
+}
+
+void Worker::BeginGracefulStop() {
+  stopping_ = true;
+  for (auto& session : sessions_) session->CloseWhenIdle();
+}
+
+}  // namespace crossfade::proxy

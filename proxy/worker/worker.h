@@ -1,0 +1,177 @@
+// Worker: a thread with its own event loop that owns sessions, lanes, the
+// follower's readers, and (worker 0) the applier and the key syncs. Everything
+// but Post, Wake, OnGateEntered, the counters and Stop is for its own thread.
+#pragma once
+
+#include <array>
+#include <atomic>
+#include <cstdint>
+#include <deque>
+#include <functional>
+#include <map>
+#include <memory>
+#include <mutex>
+#include <string>
+#include <thread>
+#include <unordered_map>
+#include <vector>
+
+#include "proxy/active_plan.h"
+#include "proxy/core.h"
+#include "proxy/lane/lane.h"
+#include "proxy/net/event_loop.h"
+#include "proxy/session/ordered_replies.h"
+#include "proxy/worker/stats.h"
+#include "routing/breaker.h"
+#include "routing/commands/keys.h"
+#include "routing/policy/sampling.h"
+#include "routing/resp/request.h"
+
+namespace crossfade::proxy {
+
+class Applier;
+class FollowerReader;
+class KeySyncer;
+class Session;
+
+class Worker final : public replication::GateWaiter {
+ public:
+  Worker(Core& core, uint32_t index, ActivePlanPtr plan);
+  ~Worker();
+
+  void Start();
+  void Stop();  // at once; joins the thread
+  // Runs `task` in the worker's thread soon.
+  void Post(std::function<void()> task);
+  void Wake() { loop_.Wake(); }
+  void OnGateEntered(uint64_t ticket) override;
+
+  // ---- For what lives on this worker.
+  Core& core() { return core_; }
+  EventLoop& loop() { return loop_; }
+  uint32_t index() const { return index_; }
+  const ActivePlan& plan() const { return *plan_; }
+  const config::Limits& limits() const { return plan_->plan->settings.limits; }
+  const routing::CommandTable& table() const { return *table_; }
+  WorkerStats& stats() { return stats_; }
+  int64_t now_us() const { return now_us_; }  // of this turn
+  static int64_t ClockUs();
+  static int64_t UnixMs();
+
+  Lane& LaneOf(uint32_t db);
+  FollowerReader& ReaderOf(uint32_t db);
+  routing::Breaker& breaker() { return breaker_; }
+  // How long reads take at the authority, and at the follower.
+  routing::LatencyTracker& read_latency(Source source) {
+    return read_latency_[static_cast<size_t>(source)];
+  }
+  routing::Sampler& sampler() { return sampler_; }
+
+  void AddSession(int fd, std::string peer);
+  void QueueFlush(Session* session);
+  void QueuePump(Session* session);
+  void QueueRead(StoreConnection* connection) { reads_again_.push_back(connection); }
+  void CountError(ClientError kind) { stats_.client_errors[static_cast<size_t>(kind)].Add(); }
+  void Forget(Session* session);  // closed, with nothing in flight
+  void AwaitGate(uint64_t ticket, std::function<void()> entered);
+  void StopAwaitingGate(uint64_t ticket) { gate_waits_.erase(ticket); }
+  // The applier has work: it is told, unless it knows.
+  void WantFeed();
+
+  // mirror.ack: both: completes the reply when `seq` is applied, or time is up.
+  void AwaitApplied(uint64_t seq, ReplyTo to);
+
+  std::unique_ptr<OrderedReplies> TakeOrdered();
+  void GiveOrdered(std::unique_ptr<OrderedReplies> ordered);
+  std::unique_ptr<std::string> TakeBuffer();
+  void GiveBuffer(std::unique_ptr<std::string> buffer);
+
+  // A copy of the bytes that lasts until the end of the turn.
+  std::string_view KeepForTurn(std::string_view bytes);
+
+  // ---- Control.
+  void Adopt(ActivePlanPtr plan);
+  void SetTable(const routing::CommandTable* table) { table_ = table; }
+  void BeginGracefulStop();
+  std::atomic<uint64_t> adopted_epoch{0};
+  // Set once no command that was sent before mirroring began is in flight.
+  std::atomic<bool> mirroring_settled{false};
+  std::atomic<uint64_t> session_count{0};
+  std::atomic<uint64_t> breaker_trips{0};
+  std::atomic<uint8_t> breaker_state{0};
+  std::atomic<bool> awaits_applied{false};  // to be woken when entries are applied
+
+  // ---- Scratch for the request in hand.
+  routing::RequestDecoder decoder;
+  std::vector<routing::KeyPosition> positions;
+  std::vector<uint64_t> hashes;
+  std::vector<std::string_view> names;
+  std::string scratch;
+  // Bytes of a batch that had to make room in a lane's queue.
+  struct Batch {
+    const char* p = nullptr;     // the request in hand
+    const char* next = nullptr;  // behind it
+    const char* e = nullptr;
+    bool in_place = false;
+    std::string detached;
+  } batch;
+  replication::Block* input_block = nullptr;  // that the batch lies in, if it may be shared
+  std::string inline_request, error_text, key;
+  std::vector<std::string> kept_names;
+  std::vector<replication::Replicator::ReadKey> read_keys;
+  bool single_key_at_1 = false;  // of the command whose keys were hashed last
+
+ private:
+  void Run();
+  void Turn();
+  void TakeMail();
+  void FlushAll();
+  void FeedFollower();
+  void Tick();
+  void CheckApplied();
+  int TimeoutMs() const;
+  void ReapSessions();
+  void CheckSettled();
+
+  Core& core_;
+  const uint32_t index_;
+  ActivePlanPtr plan_;
+  const routing::CommandTable* table_;
+  EventLoop loop_;
+  std::thread thread_;
+  std::atomic<bool> stop_{false};
+  int64_t now_us_ = 0;
+  int64_t next_tick_us_ = 0;
+  bool stopping_ = false;
+
+  std::mutex mail_mutex_;
+  std::vector<std::function<void()>> mail_;
+  std::vector<uint64_t> gate_mail_;
+  std::atomic<bool> has_mail_{false};
+
+  WorkerStats stats_;
+  std::vector<std::unique_ptr<Session>> sessions_;
+  uint64_t next_session_ = 0;
+  std::vector<Session*> to_flush_, to_pump_, dead_;
+  std::vector<StoreConnection*> reads_again_;
+  std::deque<std::string> kept_;  // for this turn; their memory is used again
+  size_t kept_count_ = 0;
+  std::map<uint32_t, std::unique_ptr<Lane>> lanes_;
+  std::map<uint32_t, std::unique_ptr<FollowerReader>> readers_;
+  std::unordered_map<uint64_t, std::function<void()>> gate_waits_;
+  std::vector<std::unique_ptr<OrderedReplies>> spare_ordered_;
+  std::vector<std::unique_ptr<std::string>> spare_buffers_;
+  routing::Breaker breaker_;
+  std::array<routing::LatencyTracker, 2> read_latency_;
+  routing::Sampler sampler_;
+  struct AwaitedAck {
+    uint64_t seq;
+    ReplyTo to;
+    int64_t deadline_us;
+  };
+  replication::Ring<AwaitedAck> acks_{64};
+  std::unique_ptr<Applier> applier_;
+  std::unique_ptr<KeySyncer> syncer_;
+};
+
+}  // namespace crossfade::proxy

@@ -1,0 +1,112 @@
+#include "replication/dirty_keys.h"
+
+#include <algorithm>
+
+namespace crossfade::replication {
+namespace {
+
+constexpr int64_t kFirstRetryUs = 50'000;
+constexpr int64_t kLongestRetryUs = 10'000'000;
+
+}  // namespace
+
+void DirtyKeys::Need(Map::iterator it) {
+  Record& record = it->second;
+  if (record.requested || record.sync_logged > record.seq) return;
+  record.requested = true;
+  queue_.push_back(it->first);
+}
+
+bool DirtyKeys::Mark(uint32_t db, std::string_view name, uint64_t seq) {
+  auto it = keys_.find(View{db, name});
+  const bool clean = it == keys_.end();
+  if (clean) it = keys_.emplace(KeyName{db, std::string(name)}, Record{}).first;
+  it->second.seq = std::max(it->second.seq, seq);
+  Need(it);
+  return clean;
+}
+
+bool DirtyKeys::Contains(uint32_t db, std::string_view name) const {
+  return keys_.find(View{db, name}) != keys_.end();
+}
+
+bool DirtyKeys::Suspends(uint32_t db, std::string_view name, uint64_t seq) const {
+  const auto it = keys_.find(View{db, name});
+  if (it == keys_.end()) return false;
+  const Record& record = it->second;
+  return !(record.sync_sent > record.seq && record.sync_sent < seq);
+}
+
+bool DirtyKeys::AwaitsSync(uint32_t db, std::string_view name) const {
+  const auto it = keys_.find(View{db, name});
+  return it != keys_.end() && it->second.sync_logged <= it->second.seq;
+}
+
+bool DirtyKeys::NextToSync(int64_t now_us, KeyName& key) {
+  for (size_t tries = queue_.size(); tries > 0; --tries) {
+    KeyName next = std::move(queue_.front());
+    queue_.pop_front();
+    const auto it = keys_.find(View{next.db, next.name});
+    if (it == keys_.end() || !it->second.requested) continue;
+    if (it->second.not_before_us > now_us) {
+      queue_.push_back(std::move(next));
+      continue;
+    }
+    key = std::move(next);
+    return true;
+  }
+  return false;
+}
+
+void DirtyKeys::SyncReadFailed(uint32_t db, std::string_view name) {
+  const auto it = keys_.find(View{db, name});
+  if (it == keys_.end() || !it->second.requested) return;
+  queue_.push_back(it->first);
+}
+
+void DirtyKeys::SyncLogged(uint32_t db, std::string_view name, uint64_t seq) {
+  const auto it = keys_.find(View{db, name});
+  if (it == keys_.end()) return;
+  it->second.requested = false;
+  it->second.sync_logged = std::max(it->second.sync_logged, seq);
+}
+
+void DirtyKeys::SyncSent(uint32_t db, std::string_view name, uint64_t seq) {
+  const auto it = keys_.find(View{db, name});
+  if (it != keys_.end()) it->second.sync_sent = std::max(it->second.sync_sent, seq);
+}
+
+bool DirtyKeys::SyncApplied(uint32_t db, std::string_view name, uint64_t seq) {
+  const auto it = keys_.find(View{db, name});
+  if (it == keys_.end()) return false;
+  if (it->second.refusals > 0) {
+    it->second.refusals = 0;
+    --refused_;
+  }
+  if (seq > it->second.seq) {
+    keys_.erase(it);
+    return true;
+  }
+  Need(it);
+  return false;
+}
+
+void DirtyKeys::SyncRefused(uint32_t db, std::string_view name, uint64_t seq, int64_t now_us) {
+  const auto it = keys_.find(View{db, name});
+  if (it == keys_.end()) return;
+  Record& record = it->second;
+  record.seq = std::max(record.seq, seq);
+  if (record.refusals == 0) ++refused_;
+  record.refusals = static_cast<uint8_t>(std::min(record.refusals + 1, 20));
+  const int64_t wait = std::min(kFirstRetryUs << (record.refusals - 1), kLongestRetryUs);
+  record.not_before_us = now_us + wait;
+  Need(it);
+}
+
+void DirtyKeys::Clear() {
+  keys_.clear();
+  queue_.clear();
+  refused_ = 0;
+}
+
+}  // namespace crossfade::replication

@@ -1,0 +1,95 @@
+// DirtyKeys: the keys whose follower state is not known to follow from the log
+// (design R6). Dirtiness carries the sequence number that caused it, and only a
+// sync with a higher one cleans. Holds the queue of keys to be synced. Guarded
+// by the replication lock.
+#pragma once
+
+#include <cstdint>
+#include <deque>
+#include <string>
+#include <string_view>
+#include <unordered_map>
+
+namespace crossfade::replication {
+
+struct KeyName {
+  uint32_t db = 0;
+  std::string name;
+};
+
+class DirtyKeys {
+ public:
+  bool empty() const { return keys_.empty(); }
+  size_t size() const { return keys_.size(); }
+
+  // Marks (db, name) dirty because of `seq`, and queues a sync if none that is
+  // newer is logged or asked for. True when the key was clean before.
+  bool Mark(uint32_t db, std::string_view name, uint64_t seq);
+  bool Contains(uint32_t db, std::string_view name) const;
+  // Whether an effect with this number must not be applied: the key is dirty,
+  // and no sync that cleans it has been sent before.
+  bool Suspends(uint32_t db, std::string_view name, uint64_t seq) const;
+  // Whether every sync that may clean the key is yet to be logged: then a new
+  // effect on it will surely be dropped.
+  bool AwaitsSync(uint32_t db, std::string_view name) const;
+
+  // The next key to read, or false. `now_us` holds back keys that the follower
+  // refused a moment ago.
+  bool NextToSync(int64_t now_us, KeyName& key);
+  // The read did not happen: queued again.
+  void SyncReadFailed(uint32_t db, std::string_view name);
+  void SyncLogged(uint32_t db, std::string_view name, uint64_t seq);
+  void SyncSent(uint32_t db, std::string_view name, uint64_t seq);
+  // True when the key is clean now.
+  bool SyncApplied(uint32_t db, std::string_view name, uint64_t seq);
+  // The follower refused the sync: tried again after a while that doubles.
+  void SyncRefused(uint32_t db, std::string_view name, uint64_t seq, int64_t now_us);
+
+  size_t waiting() const { return queue_.size(); }
+  size_t refused() const { return refused_; }
+  void Clear();
+  // An arbitrary few, for the operator.
+  template <class F>
+  void ForEach(F f) const {
+    for (const auto& [key, record] : keys_) f(key.db, std::string_view(key.name));
+  }
+
+ private:
+  struct View {
+    uint32_t db;
+    std::string_view name;
+  };
+  struct Hash {
+    using is_transparent = void;
+    size_t operator()(const View& v) const {
+      return std::hash<std::string_view>()(v.name) ^ (v.db * 0x9E3779B97F4A7C15ull);
+    }
+    size_t operator()(const KeyName& k) const { return (*this)(View{k.db, k.name}); }
+  };
+  struct Equal {
+    using is_transparent = void;
+    bool operator()(const KeyName& a, const KeyName& b) const {
+      return a.db == b.db && a.name == b.name;
+    }
+    bool operator()(const KeyName& a, const View& b) const {
+      return a.db == b.db && a.name == b.name;
+    }
+    bool operator()(const View& a, const KeyName& b) const { return (*this)(b, a); }
+  };
+  struct Record {
+    uint64_t seq = 0;          // what made it dirty
+    uint64_t sync_logged = 0;  // newest sync in the log
+    uint64_t sync_sent = 0;    // newest sync sent to the follower
+    bool requested = false;    // queued or being read
+    uint8_t refusals = 0;
+    int64_t not_before_us = 0;
+  };
+  using Map = std::unordered_map<KeyName, Record, Hash, Equal>;
+  void Need(Map::iterator it);
+
+  Map keys_;
+  std::deque<KeyName> queue_;
+  size_t refused_ = 0;  // keys whose last sync was refused
+};
+
+}  // namespace crossfade::replication

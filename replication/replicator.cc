@@ -1,0 +1,214 @@
+#include "replication/replicator.h"
+
+#include <algorithm>
+
+#include "config/limits.h"
+#include "routing/slot.h"
+
+namespace crossfade::replication {
+
+const char* Name(MirrorState state) {
+  switch (state) {
+    case MirrorState::kOff: return "off";
+    case MirrorState::kUnfinished: return "unfinished";
+    case MirrorState::kCopying: return "copying";
+    case MirrorState::kLive: return "live";
+  }
+  return "?";
+}
+
+const char* Name(Drift reason) {
+  switch (reason) {
+    case Drift::kReply: return "reply";
+    case Drift::kExpiry: return "expiry";
+    case Drift::kSpread: return "spread";
+    case Drift::kLost: return "lost";
+    case Drift::kCollapse: return "collapse";
+    case Drift::kUnknownEffect: return "unknown_effect";
+    case Drift::kUnknownFate: return "unknown_fate";
+    case Drift::kShadow: return "shadow";
+    case Drift::kCount: break;
+  }
+  return "?";
+}
+
+Replicator::Replicator(const routing::CommandTable& table, ReplicatorEvents& events,
+                       uint64_t memory_bytes)
+    : table_(&table), events_(events), memory_bytes_(memory_bytes) {}
+
+void Replicator::SetOff() {
+  LeaveLive("mirroring is switched off");
+  state_ = MirrorState::kOff;
+}
+
+void Replicator::SetUnfinished() {
+  if (state_ == MirrorState::kOff) state_ = MirrorState::kUnfinished;
+}
+
+void Replicator::BeginCopy() {
+  if (state_ != MirrorState::kUnfinished) return;
+  state_ = MirrorState::kCopying;
+  // No effect is applied before its keys are synced, and syncs tell their expiries.
+  expiries_.Clear();
+}
+
+void Replicator::AddScanned(uint32_t db, std::string_view key) {
+  if (state_ == MirrorState::kCopying) dirty_.Mark(db, key, log_.head_seq());
+}
+
+void Replicator::FinishCopy() {
+  if (state_ == MirrorState::kCopying) state_ = MirrorState::kLive;
+}
+
+void Replicator::Trust() {
+  if (state_ != MirrorState::kCopying) return;
+  expiries_.AddEvery();
+  state_ = MirrorState::kLive;
+}
+
+void Replicator::LeaveLive(std::string_view reason) {
+  if (state_ != MirrorState::kLive && state_ != MirrorState::kCopying) return;
+  state_ = MirrorState::kUnfinished;
+  ++era_;
+  for (uint64_t seq = next_; seq <= log_.head_seq(); ++seq) Drop(log_.At(seq), seq);
+  dirty_.Clear();
+  if (in_flight_ == 0) PopDone();
+  events_.OnCopyWanted(reason);
+}
+
+// ---- Dirtiness
+
+void Replicator::MarkKey(uint32_t db, std::string_view key, Drift reason, uint64_t seq,
+                         bool count) {
+  if (state_ != MirrorState::kLive && state_ != MirrorState::kCopying) return;
+  if (dirty_.Mark(db, key, seq) && count) {
+    ++counters_.drift[static_cast<size_t>(reason)];
+    events_.OnDrift(reason, db, key);
+  }
+}
+
+void Replicator::MarkWritten(uint32_t db, Drift reason, uint64_t seq, bool count) {
+  ForEachKey(db, [&](std::string_view name, routing::Access access, uint32_t key_db) {
+    if (access != routing::Access::kRead) MarkKey(key_db, name, reason, seq, count);
+  });
+  if (dirty_.size() > limits::kDirtyKeysMax) LeaveLive("more keys are dirty than can be kept");
+}
+
+bool Replicator::AnyKeyAwaitsSync(uint32_t db) {
+  bool any = false;
+  ForEachKey(db, [&](std::string_view name, routing::Access, uint32_t key_db) {
+    any = any || dirty_.AwaitsSync(key_db, name);
+  });
+  return any;
+}
+
+bool Replicator::AnyKeySuspended(uint32_t db, uint64_t seq) {
+  bool any = false;
+  ForEachKey(db, [&](std::string_view name, routing::Access, uint32_t key_db) {
+    any = any || dirty_.Suspends(key_db, name, seq);
+  });
+  return any;
+}
+
+void Replicator::Parse(std::string_view bytes) {
+  parsed_.clear();
+  parsed_args_.clear();
+  const char* p = bytes.data();
+  const char* end = p + bytes.size();
+  while (p < end) {
+    const auto outcome = decoder_.Decode(p, end, INT64_MAX / 2);
+    CROSSFADE_CHECK(outcome == routing::RequestDecoder::Outcome::kRequest);
+    const routing::Args args(decoder_.args());
+    parsed_.push_back({table_->Find(args), parsed_args_.size(), args.size()});
+    parsed_args_.insert(parsed_args_.end(), args.begin(), args.end());
+    p += decoder_.length();
+  }
+}
+
+// ---- Key syncs
+
+bool Replicator::NextSync(int64_t now_us, KeyName& key) {
+  if (!follower_ready_ || dirty_.empty() || syncs_held_ > 0) return false;
+  if (syncs_under_way_ >= limits::kSyncsUnderWay) return false;
+  if (log_.bytes() > std::min<uint64_t>(limits::kSyncLogBytes, memory_bytes_ / 2)) return false;
+  if (!dirty_.NextToSync(now_us, key)) return false;
+  ++syncs_under_way_;
+  return true;
+}
+
+void Replicator::SyncReadFailed(const KeyName& key) {
+  --syncs_under_way_;
+  dirty_.SyncReadFailed(key.db, key.name);
+}
+
+void Replicator::FinishSync(const KeyName& key, std::string_view dump, std::string_view expiry) {
+  if (!dirty_.Contains(key.db, key.name)) {
+    --syncs_under_way_;
+    return;
+  }
+  effect_.Clear();
+  if (!DeriveSync(key.name, dump, expiry, effect_)) {
+    SyncReadFailed(key);
+    return;
+  }
+  LogEntry& entry = log_.Append(EntryKind::kSync, {}, effect_.bytes, {}, nullptr);
+  const uint64_t seq = log_.head_seq();
+  const uint64_t hash = routing::KeyHash(key.db, key.name);
+  entry.db = key.db;
+  entry.keys.SetOne(hash);
+  KeyStripe& stripe = stripes_.Of(hash);
+  ++stripe.pending;
+  stripe.last_logged = seq;
+  if (effect_.may_set_expiry) expiries_.Add(hash);
+  dirty_.SyncLogged(key.db, key.name, seq);
+  ++counters_.synced;
+}
+
+// ---- Reads
+
+ReadVerdict Replicator::CheckRead(uint32_t db, std::span<const ReadKey> keys, int64_t budget_us,
+                                  uint64_t seen_seq, uint64_t seen_intent,
+                                  int64_t now_us) const {
+  if (state_ != MirrorState::kLive || !follower_ready_) return ReadVerdict::kNotLive;
+  if (stripes_.all().pending > 0) return ReadVerdict::kPending;
+  if (log_.applied_seq() < seen_seq || intents_.low_water() < seen_intent) {
+    return ReadVerdict::kSeenNewer;
+  }
+  for (const ReadKey& key : keys) {
+    if (!dirty_.empty() && dirty_.Contains(db, key.name)) return ReadVerdict::kDirty;
+    const KeyStripe& stripe = stripes_.Of(key.hash);
+    if (stripe.unanswered > 0) return ReadVerdict::kUnanswered;
+    if (budget_us == 0 && stripe.pending > 0) return ReadVerdict::kPending;
+  }
+  if (budget_us > 0 && intents_.LagUs(now_us) > budget_us) return ReadVerdict::kLag;
+  return ReadVerdict::kEligible;
+}
+
+bool Replicator::AnyPending(std::span<const ReadKey> keys) const {
+  if (stripes_.all().pending > 0) return true;
+  return std::any_of(keys.begin(), keys.end(), [this](const ReadKey& key) {
+    return stripes_.Of(key.hash).pending > 0;
+  });
+}
+
+bool Replicator::ReadStillCounts(uint32_t db, std::span<const ReadKey> keys, uint64_t sent,
+                                 uint64_t era) const {
+  if (state_ != MirrorState::kLive || era != era_ || stripes_.all().last_sent > sent) return false;
+  return std::all_of(keys.begin(), keys.end(), [&](const ReadKey& key) {
+    return stripes_.Of(key.hash).last_sent <= sent &&
+           (dirty_.empty() || !dirty_.Contains(db, key.name));
+  });
+}
+
+uint64_t Replicator::SeenSeq(uint64_t key_hash) const {
+  return std::max(stripes_.Of(key_hash).last_logged, stripes_.all().last_logged);
+}
+
+uint64_t Replicator::SeenIntent(uint64_t key_hash) const {
+  const KeyStripe& stripe = stripes_.Of(key_hash);
+  const uint64_t of_key = stripe.pending > 0 ? stripe.last_intent : 0;
+  const uint64_t of_all = stripes_.all().pending > 0 ? stripes_.all().last_intent : 0;
+  return std::max(of_key, of_all);
+}
+
+}  // namespace crossfade::replication

@@ -1,0 +1,303 @@
+// Replicator: what happens after a write. Ties together the key gate, the
+// intents, the mirror log, the dirty keys and the applier's protocol; holds the
+// rules R2 to R7 of the design. Does no I/O and reads no clock: the proxy (or a
+// simulation) carries bytes and time in and out.
+//
+// Every method needs the replication lock, which the proxy holds; the events
+// are called with it held. Times are microseconds of one monotonic clock.
+#pragma once
+
+#include <array>
+#include <cstdint>
+#include <span>
+#include <string>
+#include <string_view>
+#include <vector>
+
+#include "replication/dirty_keys.h"
+#include "replication/effects.h"
+#include "replication/expiry_filter.h"
+#include "replication/intent_window.h"
+#include "replication/key_gate.h"
+#include "replication/key_stripes.h"
+#include "replication/mirror_log.h"
+#include "replication/write_keys.h"
+#include "routing/commands/command_table.h"
+#include "routing/commands/keys.h"
+#include "routing/resp/request.h"
+
+namespace crossfade::replication {
+
+enum class MirrorState : uint8_t {
+  kOff,         // writes are not mirrored
+  kUnfinished,  // to be mirrored, but no copy has begun: writes are not recorded
+  kCopying,     // keys are being enumerated; every write makes its keys dirty
+  kLive,        // writes are mirrored by their effects
+};
+const char* Name(MirrorState state);
+
+// Why a key became dirty.
+enum class Drift : uint8_t {
+  kReply,          // the follower replied otherwise than the authority
+  kExpiry,         // an expiry may have passed on one side alone
+  kSpread,         // another key of the same entry was dirty
+  kLost,           // the applier's connection was lost with the entry unanswered
+  kCollapse,       // the log outgrew its bound
+  kUnknownEffect,  // the effect can't be derived
+  kUnknownFate,    // a lane was lost with the write unanswered
+  kShadow,         // a shadow read differed
+  kCount
+};
+const char* Name(Drift reason);
+
+// Whether a read may go to the follower, and if not, why not.
+enum class ReadVerdict : uint8_t {
+  kEligible,
+  kNotLive,
+  kDirty,
+  kLag,         // older than the budget
+  kPending,     // budget 0, and a write is under way
+  kUnanswered,  // an entry on the key is on its way to the follower
+  kSeenNewer,   // the session has seen what the follower has not
+};
+
+enum class ShadowResult : uint8_t { kMatched, kMismatched, kIgnoredExpiring, kIgnoredDirty };
+
+struct ShadowObservation {
+  uint32_t route;
+  ShadowResult result;
+  uint32_t db;
+  std::string_view key;
+  std::string_view command;
+  uint64_t authority_digest;
+  uint64_t follower_digest;
+};
+
+// Told of what the operator must see. Called with the lock held.
+class ReplicatorEvents {
+ public:
+  virtual void OnDrift(Drift reason, uint32_t db, std::string_view key) = 0;
+  virtual void OnShadow(const ShadowObservation& observation) = 0;
+  virtual void OnSyncRefused(uint32_t db, std::string_view key, std::string_view error) = 0;
+  // The follower can't be brought up to date by effects any more: copy again.
+  virtual void OnCopyWanted(std::string_view reason) = 0;
+  // The applier's connection must be closed and made anew.
+  virtual void OnApplierMustReconnect(std::string_view reason) = 0;
+
+ protected:
+  ~ReplicatorEvents() = default;
+};
+
+// A write (or a read to be shadowed) from its sending to its reply. Owned by
+// the lane; reused, so that no write allocates.
+struct WriteRecord {
+  const routing::CommandSpec* spec = nullptr;  // nullptr: a transaction, MULTI … EXEC
+  std::string_view request;                    // in the lane's block, until the reply
+  Block* block = nullptr;                      // where it lies, if it may be shared
+  uint32_t db = 0;
+  uint64_t intent = 0;
+  WriteKeys keys;
+  bool shadow = false;
+  uint32_t route = 0;
+  uint32_t deadlines_wanted = 0;   // PEXPIRETIME replies that come behind
+  std::vector<int64_t> deadlines;  // those that have come
+  std::string held_reply;          // the reply, while they are awaited
+};
+
+// Bytes to be sent, and the block they lie in.
+struct Piece {
+  const char* data;
+  size_t size;
+  Block* block;
+};
+
+struct ReplicatorCounters {
+  uint64_t none = 0, replayed = 0, rewritten = 0, synced = 0, flushed = 0, suspended = 0,
+           shadowed = 0;
+  uint64_t collapses = 0, syncs_refused = 0;
+  std::array<uint64_t, static_cast<size_t>(Drift::kCount)> drift{};
+};
+
+class Replicator {
+ public:
+  Replicator(const routing::CommandTable& table, ReplicatorEvents& events, uint64_t memory_bytes);
+
+  // ---- Writes, from the lanes.
+  KeyGate& gate() { return gate_; }
+  // The write has entered the gate and is about to be sent.
+  void BeginWrite(WriteRecord& write, int64_t now_us);
+  // Its reply (and the deadlines behind it) has come: derives the effect, logs
+  // it, and leaves the gate. Returns the entry's number, 0 when there is none.
+  uint64_t FinishWrite(LaneId lane, WriteRecord& write, std::string_view reply, int64_t unix_ms);
+  // The lane was lost: whether it was executed is not known.
+  void LoseWrite(LaneId lane, WriteRecord& write);
+  // The filter of R5, for shadow reads that want the authority's deadline.
+  bool MayHaveExpiry(uint64_t key_hash) const { return expiries_.MayHaveExpiry(key_hash); }
+
+  // A lane was lost with writes unanswered that its server may yet execute: no
+  // key may be synced before that connection is known to be dead (design R8).
+  void HoldSyncs(bool hold) { syncs_held_ += hold ? 1u : ~0u; }
+
+  // ---- The applier's connection.
+  void FollowerReady();  // connected, and all earlier connections are dead
+  void FollowerLost();
+  // What is to be sent now, in order. The bytes lie in blocks that the receiver
+  // retains as long as it needs them.
+  void Feed(std::vector<Piece>& out);
+  // One complete reply.
+  void OnFollowerReply(std::string_view frame, int64_t now_us, int64_t unix_ms);
+  bool AwaitsReply() const { return in_flight_ > 0 || select_sent_; }
+
+  // ---- Key syncs: read on a lane under the gate.
+  bool NextSync(int64_t now_us, KeyName& key);
+  void FinishSync(const KeyName& key, std::string_view dump, std::string_view expiry);
+  void SyncReadFailed(const KeyName& key);
+
+  // ---- Copying.
+  MirrorState state() const { return state_; }
+  bool live() const { return state_ == MirrorState::kLive; }
+  void SetOff();
+  void SetUnfinished();
+  void BeginCopy();
+  void AddScanned(uint32_t db, std::string_view key);
+  void FinishCopy();  // every key is clean, or dirty and will be synced
+  // The follower is said to hold what the authority held when the copy began.
+  // Its expiries are unknown until all keys that have one were told.
+  void Trust();
+  bool expiries_unknown() const { return expiries_.every(); }
+  void AddExpiry(uint64_t key_hash) { expiries_.Add(key_hash); }
+  void ExpiriesKnown() { expiries_.KnownAgain(); }
+  // The follower or the authority is not what it was: nothing is known of any key.
+  void LeaveLive(std::string_view reason);
+
+  // ---- Reads.
+  struct ReadKey {
+    std::string_view name;
+    uint64_t hash;
+  };
+  ReadVerdict CheckRead(uint32_t db, std::span<const ReadKey> keys, int64_t budget_us,
+                        uint64_t seen_seq, uint64_t seen_intent, int64_t now_us) const;
+  // Whether writes on the keys are under way (then an empty reply proves nothing).
+  bool AnyPending(std::span<const ReadKey> keys) const;
+  // Whether the reply of a follower read that was dispatched when sent_seq() was
+  // `sent` and era() was `era` counts.
+  bool ReadStillCounts(uint32_t db, std::span<const ReadKey> keys, uint64_t sent,
+                       uint64_t era) const;
+  uint64_t sent_seq() const { return next_ - 1; }
+  uint64_t era() const { return era_; }
+  // What a session has seen once it got the authority's reply for a key.
+  uint64_t SeenSeq(uint64_t key_hash) const;
+  uint64_t SeenIntent(uint64_t key_hash) const;
+
+  // ---- Figures.
+  const MirrorLog& log() const { return log_; }
+  const IntentWindow& intents() const { return intents_; }
+  const DirtyKeys& dirty() const { return dirty_; }
+  const ReplicatorCounters& counters() const { return counters_; }
+  uint32_t syncs_under_way() const { return syncs_under_way_; }
+  uint64_t applied_seq() const { return log_.applied_seq(); }
+  // The newest entry that was given up instead of applied.
+  uint64_t last_dropped_seq() const { return last_dropped_; }
+  // Commands in flight must be known to it too.
+  void set_table(const routing::CommandTable* table) { table_ = table; }
+  void set_memory_bytes(uint64_t bytes) { memory_bytes_ = bytes; }
+  void set_clock_offset_ms(int64_t offset) { clock_offset_ms_ = offset; }
+  bool Drained() const { return log_.empty() && dirty_.empty() && intents_.empty(); }
+
+ private:
+  using Positions = std::vector<routing::KeyPosition>;
+  struct ParsedCommand {
+    const routing::CommandSpec* spec;
+    size_t first;  // its arguments in parsed_args_
+    size_t count;
+  };
+
+  // replicator_writes.cc
+  uint64_t Derive(WriteRecord& write, std::string_view reply, int64_t unix_ms);
+  uint64_t DeriveShadow(WriteRecord& write, std::string_view reply);
+  bool DeriveTransactionEffect(WriteRecord& write, std::string_view reply, int64_t unix_ms);
+  uint64_t AppendEffect(WriteRecord& write, EntryKind kind, std::string_view reply);
+  uint64_t AppendFlush(WriteRecord& write);
+  void BuildGuards(uint32_t db, bool reads_too);
+  void NoteExpiries(uint32_t db);
+  void Parse(std::string_view bytes);
+  // f(name, access, db) for every key of what was parsed last.
+  template <class F>
+  void ForEachKey(uint32_t db, F f) {
+    for (const ParsedCommand& command : parsed_) {
+      if (command.spec == nullptr) continue;
+      const routing::Args args(parsed_args_.data() + command.first, command.count);
+      routing::ExtractKeys(*command.spec, args, positions_);
+      for (const routing::KeyPosition& key : positions_) {
+        f(args[key.arg], key.access, key.db == routing::kSameDb ? db : uint32_t(key.db));
+      }
+    }
+  }
+  bool AnyKeyAwaitsSync(uint32_t db);
+  bool AnyKeySuspended(uint32_t db, uint64_t seq);
+  void MarkWritten(uint32_t db, Drift reason, uint64_t seq, bool count);
+  void MarkKey(uint32_t db, std::string_view key, Drift reason, uint64_t seq, bool count);
+  void Done(WriteKeys& keys, uint64_t intent, bool sent);
+  void Count(const LogEntry& entry, uint64_t seq);
+  void Collapse();
+
+  // replicator_applier.cc
+  bool MayBeSent(LogEntry& entry, uint64_t seq);
+  void SendEntry(LogEntry& entry, uint64_t seq, std::vector<Piece>& out);
+  void SendSelect(uint32_t db, std::vector<Piece>& out);
+  void FinishEntry(LogEntry& entry, uint64_t seq, std::string_view frame, int64_t now_us,
+                   int64_t unix_ms);
+  void FinishEffect(LogEntry& entry, uint64_t seq, std::string_view frame);
+  void FinishSyncEntry(LogEntry& entry, uint64_t seq, std::string_view frame, int64_t now_us);
+  void FinishShadow(LogEntry& entry, uint64_t seq, std::string_view frame, int64_t unix_ms);
+  void OnSelectReply(std::string_view frame);
+  void NoteGuard(std::string_view frame);
+  void Drop(LogEntry& entry, uint64_t seq);
+  void GiveUpEntry(LogEntry& entry, uint64_t seq, Drift reason, uint64_t dirty_seq);
+  void PopDone();
+  int64_t MarginMs() const;
+
+  const routing::CommandTable* table_;
+  ReplicatorEvents& events_;
+  uint64_t memory_bytes_;
+  MirrorState state_ = MirrorState::kOff;
+  uint64_t era_ = 0;  // rises when live is left
+
+  KeyGate gate_;
+  IntentWindow intents_;
+  KeyStripes stripes_;
+  ExpiryFilter expiries_;
+  MirrorLog log_;
+  DirtyKeys dirty_;
+  ReplicatorCounters counters_;
+  uint64_t last_dropped_ = 0;
+  int64_t clock_offset_ms_ = 0;
+
+  // The applier: entries from applied to next_ - 1 are sent and unanswered.
+  bool follower_ready_ = false;
+  uint64_t next_ = 1;
+  uint32_t in_flight_ = 0;
+  size_t in_flight_bytes_ = 0;
+  uint32_t replies_seen_ = 0;  // of the oldest entry
+  bool guard_failed_ = false;
+  bool follower_expiring_ = false;
+  uint32_t applier_db_ = 0;
+  uint32_t wanted_db_ = 0;
+  bool select_sent_ = false;
+  BlockRef select_text_;
+  uint32_t syncs_under_way_ = 0;  // being read, or in the log
+  uint32_t syncs_held_ = 0;       // lanes lost and not yet known to be dead
+
+  // Scratch, reused.
+  Effect effect_;
+  routing::RequestDecoder decoder_;
+  std::vector<std::string_view> parsed_args_;
+  std::vector<ParsedCommand> parsed_;
+  std::vector<QueuedCommand> queued_;
+  std::vector<Deadline> transaction_deadlines_;
+  Positions positions_;
+  std::string guards_;
+  uint32_t guard_count_ = 0;
+};
+
+}  // namespace crossfade::replication

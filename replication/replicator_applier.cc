@@ -1,0 +1,291 @@
+// Replicator: what is sent to the follower, and what its replies tell.
+#include <algorithm>
+#include <cstring>
+
+#include "config/limits.h"
+#include "replication/compare/reads.h"
+#include "replication/replicator.h"
+#include "replication/reply_digest.h"
+#include "routing/resp/encode.h"
+#include "routing/resp/reply.h"
+
+namespace crossfade::replication {
+namespace {
+
+// R5's margin above the clocks' offset.
+constexpr int64_t kExpiryMarginMs = 1'000;
+
+bool AnyError(std::string_view frame) {
+  const char* p = frame.data();
+  const char* end = p + frame.size();
+  while (p < end) {
+    if (routing::ReadHead(p, end).IsError()) return true;
+  }
+  return false;
+}
+
+}  // namespace
+
+int64_t Replicator::MarginMs() const { return kExpiryMarginMs + std::abs(clock_offset_ms_); }
+
+void Replicator::FollowerReady() {
+  CROSSFADE_CHECK(in_flight_ == 0);
+  follower_ready_ = true;
+  applier_db_ = 0;
+  select_sent_ = false;
+  replies_seen_ = 0;
+}
+
+// What was sent and not answered may or may not have been applied.
+void Replicator::FollowerLost() {
+  follower_ready_ = false;
+  select_sent_ = false;
+  replies_seen_ = 0;
+  for (uint64_t seq = log_.applied_seq() + 1; seq < next_; ++seq) {
+    LogEntry& entry = log_.At(seq);
+    if (entry.kind == EntryKind::kFlush) {  // sent again, before all else
+      entry.sent = false;
+      for (const uint64_t hash : entry.keys.hashes()) --stripes_.Of(hash).unanswered;
+      if (entry.keys.all()) --stripes_.all().unanswered;
+      continue;
+    }
+    GiveUpEntry(entry, seq, Drift::kLost, seq);
+  }
+  next_ = log_.applied_seq() + 1;
+  in_flight_ = 0;
+  in_flight_bytes_ = 0;
+  PopDone();
+}
+
+void Replicator::Drop(LogEntry& entry, uint64_t seq) {
+  if (entry.kind == EntryKind::kDropped) return;
+  if (entry.kind == EntryKind::kSync) --syncs_under_way_;
+  if (entry.kind != EntryKind::kShadow) Done(entry.keys, entry.intent, entry.sent);
+  entry.kind = EntryKind::kDropped;
+  entry.shared_block.Reset();
+  last_dropped_ = std::max(last_dropped_, seq);
+}
+
+// The entry will not be applied, or it is not known whether it was: its keys
+// become dirty because of `dirty_seq`.
+void Replicator::GiveUpEntry(LogEntry& entry, uint64_t seq, Drift reason, uint64_t dirty_seq) {
+  if (entry.kind == EntryKind::kEffect) {
+    Parse(entry.Effect());
+    MarkWritten(entry.db, reason, dirty_seq, true);
+  } else if (entry.kind == EntryKind::kSync) {
+    Parse(entry.Effect());
+    MarkKey(entry.db, parsed_args_[1], reason, dirty_seq, false);
+  } else if (entry.kind == EntryKind::kSwap) {
+    LeaveLive("a change of all keys was lost on its way to the follower");
+  }
+  Drop(entry, seq);
+}
+
+void Replicator::PopDone() {
+  while (!log_.empty() && log_.At(log_.applied_seq() + 1).kind == EntryKind::kDropped) log_.Pop();
+  next_ = std::max(next_, log_.applied_seq() + 1);
+}
+
+void Replicator::Feed(std::vector<Piece>& out) {
+  if (!follower_ready_ || select_sent_) return;
+  while (next_ <= log_.head_seq()) {
+    if (in_flight_ >= limits::kApplierWindowEntries ||
+        in_flight_bytes_ >= limits::kApplierWindowBytes) {
+      return;
+    }
+    const uint64_t seq = next_;
+    LogEntry& entry = log_.At(seq);
+    if (!MayBeSent(entry, seq)) {
+      if (next_ == seq) ++next_;  // PopDone may have moved it already
+      if (in_flight_ == 0) PopDone();
+      continue;
+    }
+    if (entry.db != applier_db_) {
+      SendSelect(entry.db, out);
+      return;
+    }
+    SendEntry(entry, seq, out);
+    ++next_;
+  }
+}
+
+// An entry with a dirty key is judged now, when all before it are sent: it is
+// dropped whole, and what it writes is dirty too (design R6).
+bool Replicator::MayBeSent(LogEntry& entry, uint64_t seq) {
+  if (entry.kind == EntryKind::kDropped) return false;
+  if (dirty_.empty() || entry.kind == EntryKind::kSync || entry.kind == EntryKind::kFlush) {
+    return true;
+  }
+  if (entry.kind == EntryKind::kSwap) {
+    LeaveLive("keys became dirty before a change of all keys");
+    return false;
+  }
+  Parse(entry.Effect());
+  if (!AnyKeySuspended(entry.db, seq)) return true;
+  if (entry.kind == EntryKind::kShadow) {
+    events_.OnShadow({entry.route, ShadowResult::kIgnoredDirty, entry.db, {}, {}, 0, 0});
+  } else {
+    ++counters_.suspended;
+    MarkWritten(entry.db, Drift::kSpread, seq, true);
+  }
+  Drop(entry, seq);
+  return false;
+}
+
+void Replicator::SendSelect(uint32_t db, std::vector<Piece>& out) {
+  std::string text;
+  const std::string number = std::to_string(db);
+  routing::AppendCommand(text, {"SELECT", number});
+  select_text_ = BlockRef(Block::Make(text.size()));
+  std::memcpy(select_text_->data(), text.data(), text.size());
+  out.push_back({select_text_->data(), text.size(), select_text_.get()});
+  select_sent_ = true;
+  wanted_db_ = db;
+}
+
+void Replicator::SendEntry(LogEntry& entry, uint64_t seq, std::vector<Piece>& out) {
+  if (entry.kind == EntryKind::kSync) {
+    Parse(entry.Effect());
+    dirty_.SyncSent(entry.db, parsed_args_[1], seq);
+  }
+  if (entry.head_size > 0) out.push_back({entry.head, entry.head_size, entry.head_block});
+  if (entry.shared_size > 0) {
+    out.push_back({entry.shared, entry.shared_size, entry.shared_block.get()});
+  }
+  const auto count = [seq](KeyStripe& stripe) {
+    ++stripe.unanswered;
+    stripe.last_sent = seq;
+  };
+  for (const uint64_t hash : entry.keys.hashes()) count(stripes_.Of(hash));
+  if (entry.keys.all()) count(stripes_.all());
+  entry.sent = true;
+  ++in_flight_;
+  in_flight_bytes_ += entry.size();
+}
+
+void Replicator::OnSelectReply(std::string_view frame) {
+  select_sent_ = false;
+  if (frame.front() == '+') {
+    applier_db_ = wanted_db_;
+    return;
+  }
+  LogEntry& entry = log_.At(next_);
+  events_.OnSyncRefused(entry.db, "(every key of this db)", frame);
+  LeaveLive("the follower has not as many databases as the authority");
+}
+
+void Replicator::OnFollowerReply(std::string_view frame, int64_t now_us, int64_t unix_ms) {
+  if (!follower_ready_) return;
+  if (in_flight_ == 0) {
+    if (select_sent_) return OnSelectReply(frame);
+    follower_ready_ = false;
+    return events_.OnApplierMustReconnect("a reply came that nothing asked for");
+  }
+  while (!log_.At(log_.applied_seq() + 1).sent) PopDone();
+  const uint64_t seq = log_.applied_seq() + 1;
+  LogEntry& entry = log_.At(seq);
+  ++replies_seen_;
+  if (replies_seen_ <= entry.guards) return NoteGuard(frame);
+  if (replies_seen_ < entry.replies) return;  // MULTI, QUEUED: an error shows in EXEC's reply
+  FinishEntry(entry, seq, frame, now_us, unix_ms);
+  if (entry.kind == EntryKind::kSync) --syncs_under_way_;
+  if (entry.kind != EntryKind::kShadow) Done(entry.keys, entry.intent, true);
+  entry.kind = EntryKind::kDropped;
+  --in_flight_;
+  in_flight_bytes_ -= entry.size();
+  replies_seen_ = 0;
+  guard_failed_ = false;
+  follower_expiring_ = false;
+  PopDone();
+}
+
+// No key, or one about to expire, where the entry counts on the key.
+void Replicator::NoteGuard(std::string_view frame) {
+  const char* p = frame.data();
+  const routing::ReplyHead head = routing::ReadHead(p, p + frame.size());
+  if (head.type != routing::ReplyType::kInteger || head.number == -2) guard_failed_ = true;
+  if (head.number >= 0 && head.number <= MarginMs()) {
+    guard_failed_ = true;
+    follower_expiring_ = true;
+  }
+}
+
+void Replicator::FinishEntry(LogEntry& entry, uint64_t seq, std::string_view frame,
+                             int64_t now_us, int64_t unix_ms) {
+  switch (entry.kind) {
+    case EntryKind::kEffect:
+      return FinishEffect(entry, seq, frame);
+    case EntryKind::kSync:
+      return FinishSyncEntry(entry, seq, frame, now_us);
+    case EntryKind::kFlush:
+      if (frame.front() == '-') LeaveLive("the follower refused to be flushed");
+      return;
+    case EntryKind::kSwap:
+      if (ReplyDigest(frame) != entry.expected && (entry.expected != 0 || AnyError(frame))) {
+        LeaveLive("the follower replied otherwise to a change of all keys");
+      }
+      return;
+    case EntryKind::kShadow:
+      return FinishShadow(entry, seq, frame, unix_ms);
+    case EntryKind::kDropped:
+      return;
+  }
+}
+
+void Replicator::FinishEffect(LogEntry& entry, uint64_t seq, std::string_view frame) {
+  const bool differs =
+      entry.expected != 0 ? ReplyDigest(frame) != entry.expected : AnyError(frame);
+  if (!differs && !guard_failed_ && dirty_.empty()) return;
+  Parse(entry.Effect());
+  if (differs || guard_failed_) {
+    MarkWritten(entry.db, differs ? Drift::kReply : Drift::kExpiry, seq, true);
+  } else if (AnyKeySuspended(entry.db, seq)) {
+    // It was sent before one of its keys was found dirty.
+    MarkWritten(entry.db, Drift::kSpread, seq, true);
+  }
+}
+
+void Replicator::FinishSyncEntry(LogEntry& entry, uint64_t seq, std::string_view frame,
+                                 int64_t now_us) {
+  Parse(entry.Effect());
+  const std::string_view key = parsed_args_[1];
+  if (frame.front() != '-') {
+    dirty_.SyncApplied(entry.db, key, seq);
+    return;
+  }
+  ++counters_.syncs_refused;
+  events_.OnSyncRefused(entry.db, key, frame);
+  dirty_.SyncRefused(entry.db, key, seq, now_us);
+}
+
+void Replicator::FinishShadow(LogEntry& entry, uint64_t seq, std::string_view frame,
+                              int64_t unix_ms) {
+  Parse(entry.Effect());
+  const ParsedCommand& command = parsed_.front();
+  const routing::Args args(parsed_args_.data(), command.count);
+  const uint64_t follower = CanonicalDigest(*command.spec, args, frame);
+  const bool authority_expiring = entry.authority_deadline_ms >= 0 &&
+                                  entry.authority_deadline_ms <= unix_ms + MarginMs();
+  std::string_view key;
+  ForEachKey(entry.db, [&](std::string_view name, routing::Access, uint32_t) {
+    if (key.empty()) key = name;
+  });
+  ShadowObservation observation{entry.route, ShadowResult::kMatched, entry.db,      key,
+                                args[0],     entry.expected,         follower};
+  if (follower != entry.expected) {
+    if (AnyKeySuspended(entry.db, seq)) {
+      observation.result = ShadowResult::kIgnoredDirty;
+    } else if (authority_expiring || follower_expiring_) {
+      observation.result = ShadowResult::kIgnoredExpiring;
+    } else {
+      observation.result = ShadowResult::kMismatched;
+    }
+  }
+  events_.OnShadow(observation);
+  if (observation.result != ShadowResult::kMismatched) return;
+  ForEachKey(entry.db, [&](std::string_view name, routing::Access, uint32_t key_db) {
+    MarkKey(key_db, name, Drift::kShadow, seq, true);
+  });
+}
+
+}  // namespace crossfade::replication

@@ -1,0 +1,276 @@
+// Replicator: from a write's sending to its entry in the mirror log.
+#include <algorithm>
+
+#include "config/limits.h"
+#include "replication/compare/reads.h"
+#include "replication/replicator.h"
+#include "replication/reply_digest.h"
+#include "routing/resp/encode.h"
+#include "routing/resp/reply.h"
+#include "routing/slot.h"
+
+namespace crossfade::replication {
+
+void Replicator::BeginWrite(WriteRecord& write, int64_t now_us) {
+  write.intent = 0;
+  if (write.shadow) return;
+  write.intent = intents_.Open(now_us);
+  const auto count = [&](KeyStripe& stripe) {
+    ++stripe.pending;
+    stripe.last_intent = write.intent;
+  };
+  for (const uint64_t hash : write.keys.hashes()) count(stripes_.Of(hash));
+  if (write.keys.all()) count(stripes_.all());
+}
+
+void Replicator::Done(WriteKeys& keys, uint64_t intent, bool sent) {
+  const auto uncount = [&](KeyStripe& stripe) {
+    CROSSFADE_CHECK(stripe.pending > 0 && (!sent || stripe.unanswered > 0));
+    --stripe.pending;
+    if (sent) --stripe.unanswered;
+  };
+  for (const uint64_t hash : keys.hashes()) uncount(stripes_.Of(hash));
+  if (keys.all()) uncount(stripes_.all());
+  if (intent != 0) intents_.Close(intent);
+}
+
+uint64_t Replicator::FinishWrite(LaneId lane, WriteRecord& write, std::string_view reply,
+                                 int64_t unix_ms) {
+  // Nobody sees the gate before the lock is given back, so leaving it here is
+  // leaving it after the entry is logged.
+  gate_.Leave(lane, write.keys.gate());
+  if (write.shadow) return DeriveShadow(write, reply);
+  const bool recorded = state_ == MirrorState::kLive || state_ == MirrorState::kCopying;
+  const uint64_t seq = recorded ? Derive(write, reply, unix_ms) : 0;
+  if (seq == 0) Done(write.keys, write.intent, false);
+  if (seq != 0 && log_.bytes() > memory_bytes_) Collapse();
+  return seq;
+}
+
+void Replicator::LoseWrite(LaneId lane, WriteRecord& write) {
+  gate_.Leave(lane, write.keys.gate());
+  if (write.shadow) return;
+  Parse(write.request);
+  if (write.keys.all()) {
+    LeaveLive("a command on all keys was lost with the authority's connection");
+  } else {
+    MarkWritten(write.db, Drift::kUnknownFate, log_.head_seq(), true);
+  }
+  Done(write.keys, write.intent, false);
+}
+
+uint64_t Replicator::Derive(WriteRecord& write, std::string_view reply, int64_t unix_ms) {
+  Parse(write.request);
+  bool whole_keyspace = false;
+  effect_.Clear();
+  if (write.spec != nullptr) {
+    const routing::Args args(parsed_args_);
+    std::optional<Deadline> deadline;
+    if (!write.deadlines.empty()) {
+      const AskBehind ask = WhatToAskBehind(*write.spec, args);
+      deadline = Deadline{args[ask.key_arg], write.deadlines.front()};
+    }
+    DeriveEffect(*write.spec, args, reply, deadline, effect_);
+  } else {
+    whole_keyspace = DeriveTransactionEffect(write, reply, unix_ms);
+  }
+  switch (effect_.kind) {
+    case Effect::Kind::kNothing:
+      ++counters_.none;
+      return 0;
+    case Effect::Kind::kSync:
+      if (write.keys.all()) {
+        LeaveLive("a command on all keys has an effect that can't be derived");
+        return 0;
+      }
+      MarkWritten(write.db, Drift::kUnknownEffect, log_.head_seq(),
+                  state_ == MirrorState::kLive);
+      return 0;
+    case Effect::Kind::kFlush:
+      return AppendFlush(write);
+    case Effect::Kind::kSwap:
+    case Effect::Kind::kReplay:
+    case Effect::Kind::kRewritten:
+      break;
+  }
+  if (whole_keyspace || effect_.kind == Effect::Kind::kSwap) {
+    if (state_ == MirrorState::kLive && dirty_.empty()) {
+      const uint64_t seq = AppendEffect(write, EntryKind::kSwap, reply);
+      expiries_.AddEvery();
+      return seq;
+    }
+    LeaveLive("all keys changed while some were not in step");
+    return 0;
+  }
+  if (state_ == MirrorState::kCopying) {
+    MarkWritten(write.db, Drift::kSpread, log_.head_seq(), false);
+    return 0;
+  }
+  if (!dirty_.empty() && AnyKeyAwaitsSync(write.db)) {
+    ++counters_.suspended;
+    MarkWritten(write.db, Drift::kSpread, log_.head_seq(), true);
+    return 0;
+  }
+  return AppendEffect(write, EntryKind::kEffect, reply);
+}
+
+// True when the transaction is about all keys.
+bool Replicator::DeriveTransactionEffect(WriteRecord& write, std::string_view reply,
+                                         int64_t unix_ms) {
+  queued_.clear();
+  transaction_deadlines_.clear();
+  for (size_t i = 1; i + 1 < parsed_.size(); ++i) {  // between MULTI and EXEC
+    const ParsedCommand& command = parsed_[i];
+    const routing::Args args(parsed_args_.data() + command.first, command.count);
+    queued_.push_back({command.spec, args});
+    const AskBehind ask = WhatToAskBehind(*command.spec, args);
+    if (ask.deadline && transaction_deadlines_.size() < write.deadlines.size()) {
+      const int64_t at = write.deadlines[transaction_deadlines_.size()];
+      transaction_deadlines_.push_back({args[ask.key_arg], at});
+    }
+  }
+  bool whole_keyspace = false;
+  DeriveTransaction(queued_, reply, transaction_deadlines_, unix_ms, effect_, whole_keyspace);
+  return whole_keyspace;
+}
+
+// PTTL of every key that the effect keeps, reads or may create (design R5). A
+// key that is only overwritten or removed needs none.
+void Replicator::BuildGuards(uint32_t db, bool reads_too) {
+  guards_.clear();
+  guard_count_ = 0;
+  ForEachKey(db, [&](std::string_view name, routing::Access access, uint32_t key_db) {
+    if (key_db != db || access == routing::Access::kWrite) return;
+    if (access == routing::Access::kRead && !reads_too) return;
+    if (!expiries_.MayHaveExpiry(routing::KeyHash(db, name))) return;
+    routing::AppendCommand(guards_, {"PTTL", name});
+    ++guard_count_;
+  });
+}
+
+void Replicator::NoteExpiries(uint32_t db) {
+  bool passed_on = false;
+  if (effect_.passes_expiry_on) {
+    ForEachKey(db, [&](std::string_view name, routing::Access, uint32_t key_db) {
+      passed_on = passed_on || expiries_.MayHaveExpiry(routing::KeyHash(key_db, name));
+    });
+  }
+  if (!effect_.may_set_expiry && !passed_on) return;
+  ForEachKey(db, [&](std::string_view name, routing::Access access, uint32_t key_db) {
+    if (access != routing::Access::kRead) expiries_.Add(routing::KeyHash(key_db, name));
+  });
+}
+
+uint64_t Replicator::AppendEffect(WriteRecord& write, EntryKind kind, std::string_view reply) {
+  guards_.clear();
+  guard_count_ = 0;
+  if (effect_.guard) BuildGuards(write.db, true);
+  if (effect_.may_set_expiry || effect_.passes_expiry_on) NoteExpiries(write.db);
+
+  const bool rewritten = effect_.kind == Effect::Kind::kRewritten;
+  const std::string_view bytes = rewritten ? std::string_view(effect_.bytes) : write.request;
+  const bool share =
+      !rewritten && write.block != nullptr && bytes.size() >= limits::kShareBytes;
+  LogEntry& entry =
+      log_.Append(kind, guards_, share ? std::string_view() : bytes,
+                  share ? bytes : std::string_view(), share ? write.block : nullptr);
+  entry.db = write.db;
+  entry.intent = write.intent;
+  entry.guards = guard_count_;
+  entry.replies = guard_count_ + (rewritten ? effect_.commands : 1);
+  if (!rewritten) {
+    entry.expected = ReplyDigest(reply);
+  } else if (!effect_.expected.empty()) {
+    entry.expected = ReplyDigest(effect_.expected);
+  }
+  std::swap(entry.keys, write.keys);
+  Count(entry, log_.head_seq());
+  rewritten ? ++counters_.rewritten : ++counters_.replayed;
+  return log_.head_seq();
+}
+
+uint64_t Replicator::AppendFlush(WriteRecord& write) {
+  LogEntry& entry = log_.Append(EntryKind::kFlush, {}, write.request, {}, nullptr);
+  entry.db = write.db;
+  entry.intent = write.intent;
+  std::swap(entry.keys, write.keys);
+  Count(entry, log_.head_seq());
+  ++counters_.flushed;
+  return log_.head_seq();
+}
+
+void Replicator::Count(const LogEntry& entry, uint64_t seq) {
+  for (const uint64_t hash : entry.keys.hashes()) stripes_.Of(hash).last_logged = seq;
+  if (entry.keys.all()) stripes_.all().last_logged = seq;
+}
+
+uint64_t Replicator::DeriveShadow(WriteRecord& write, std::string_view reply) {
+  if (state_ != MirrorState::kLive) return 0;
+  Parse(write.request);
+  if (!dirty_.empty() && AnyKeyAwaitsSync(write.db)) return 0;
+  BuildGuards(write.db, true);
+  const uint64_t digest = CanonicalDigest(*write.spec, routing::Args(parsed_args_), reply);
+  LogEntry& entry = log_.Append(EntryKind::kShadow, guards_, write.request, {}, nullptr);
+  entry.db = write.db;
+  entry.expected = digest;
+  entry.guards = guard_count_;
+  entry.replies = guard_count_ + 1;
+  entry.route = write.route;
+  entry.keys.Set({}, false);
+  for (const int64_t deadline : write.deadlines) {
+    if (deadline < 0) continue;
+    const int64_t earliest = entry.authority_deadline_ms;
+    entry.authority_deadline_ms = earliest < 0 ? deadline : std::min(earliest, deadline);
+  }
+  ++counters_.shadowed;
+  return log_.head_seq();
+}
+
+// The log outgrew its bound: all of it becomes dirty keys. What is on its way
+// to the follower is given up with the connection. Flushes are logged again.
+void Replicator::Collapse() {
+  ++counters_.collapses;
+  struct Kept {
+    std::string bytes;
+    uint32_t db;
+    uint64_t intent;
+    WriteKeys keys;
+  };
+  std::vector<Kept> flushes;
+  const uint64_t head = log_.head_seq();
+  const bool reconnect = in_flight_ > 0 || select_sent_;
+  for (uint64_t seq = log_.applied_seq() + 1; seq <= head; ++seq) {
+    LogEntry& entry = log_.At(seq);
+    if (entry.kind == EntryKind::kFlush) {
+      if (entry.sent) {
+        const auto unsend = [](KeyStripe& stripe) { --stripe.unanswered; };
+        for (const uint64_t hash : entry.keys.hashes()) unsend(stripes_.Of(hash));
+        if (entry.keys.all()) unsend(stripes_.all());
+      }
+      flushes.push_back({std::string(entry.Effect()), entry.db, entry.intent, entry.keys});
+      entry.kind = EntryKind::kDropped;
+      continue;
+    }
+    GiveUpEntry(entry, seq, Drift::kCollapse, head);
+  }
+  next_ = head + 1;
+  in_flight_ = 0;
+  in_flight_bytes_ = 0;
+  replies_seen_ = 0;
+  select_sent_ = false;
+  PopDone();
+  log_.Shrink();
+  for (Kept& flush : flushes) {
+    LogEntry& entry = log_.Append(EntryKind::kFlush, {}, flush.bytes, {}, nullptr);
+    entry.db = flush.db;
+    entry.intent = flush.intent;
+    entry.keys = flush.keys;
+    Count(entry, log_.head_seq());
+  }
+  if (reconnect) {
+    follower_ready_ = false;
+    events_.OnApplierMustReconnect("the mirror log outgrew mirror.memory");
+  }
+}
+
+}  // namespace crossfade::replication
