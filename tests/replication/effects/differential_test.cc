@@ -116,8 +116,7 @@ TEST_F(Differential, KeysGoneOnOneSideShowWhereThereIsNoGuard) {
         pair_.TakeStates(authority, follower);
         for (const routing::KeyPosition& key : keys) {
           if (key.access == routing::Access::kRead) continue;
-          const std::string name =
-              (key.db == 1 ? "1/" : "0/") + std::string(words.args()[key.arg]);
+          const std::string name = (key.db == 1 ? "1/" : "0/") + std::string(words.args()[key.arg]);
           EXPECT_TRUE(authority.count(name) == follower.count(name) &&
                       (!authority.contains(name) || authority[name] == follower[name]))
               << name << ": " << Pair::Compare(authority, follower).message();
@@ -159,8 +158,12 @@ TEST_F(Differential, FunctionLibrariesFollow) {
   const std::string_view code =
       "#!lua name=lib\nredis.register_function('f', function(keys) return 1 end)";
   const std::vector<std::vector<std::string_view>> commands = {
-      {"FUNCTION", "LOAD", code},    {"FUNCTION", "LOAD", code}, {"FUNCTION", "LOAD", "REPLACE", code},
-      {"FUNCTION", "DELETE", "lib"}, {"FUNCTION", "DELETE", "lib"}, {"FUNCTION", "LOAD", code},
+      {"FUNCTION", "LOAD", code},
+      {"FUNCTION", "LOAD", code},
+      {"FUNCTION", "LOAD", "REPLACE", code},
+      {"FUNCTION", "DELETE", "lib"},
+      {"FUNCTION", "DELETE", "lib"},
+      {"FUNCTION", "LOAD", code},
       {"FUNCTION", "FLUSH"}};
   for (const auto& command : commands) {
     const Pair::Outcome outcome = pair_.Run(command);

@@ -177,6 +177,10 @@ class Dumper {
     for (size_t i = 0; i < names.size(); ++i) SendValue(types[i], names[i]);
     for (size_t i = 0; i < names.size(); ++i) {
       const Reply value = Receive();
+      if (types[i] == "none") {  // its deadline has passed since KEYS
+        state.erase(prefix + names[i]);
+        continue;
+      }
       state[prefix + names[i]].state = types[i] + " " + FormatValue(types[i], value.get());
     }
   }
