@@ -139,7 +139,7 @@ void TransactionDerivation::AddDerived(const QueuedCommand& command, std::string
   if (element_.passes_expiry_on) {
     // A deadline that is not the true one may be handed on to where it is not corrected.
     for (const auto& [key, state] : keys_) {
-      const bool read = command.spec->id == CommandId::kOther ||
+      const bool read = command.spec->id == CommandId::kOther || command.args.size() < 2 ||
                         element_.kind == Effect::Kind::kSwap || key == command.args[1];
       unknown_ |= state.has_far_deadline && read;
     }

@@ -24,7 +24,7 @@ Effect Derive(std::string_view line, std::string_view reply,
     return effect;
   }
   std::optional<Deadline> asked;
-  if (deadline) asked = Deadline{words.args()[1], *deadline};
+  if (deadline && words.args().size() > 1) asked = Deadline{words.args()[1], *deadline};
   DeriveEffect(*spec, words.args(), reply, asked, effect);
   return effect;
 }
