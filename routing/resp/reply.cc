@@ -7,6 +7,7 @@
 namespace crossfade::routing {
 namespace {
 
+constexpr std::string_view kTypes = "+-:$*_,#(!=%~>|";  // as in ReplyType
 // Of a head line; status and error lines and big numbers may be longer.
 constexpr int64_t kHeadMax = 64;
 // Past these a reply is not taken for one: elements and bytes of one value, and
@@ -35,6 +36,7 @@ int64_t ReplyScanner::ScanSlow(const char* begin, const char* end) {
     offset_ = static_cast<uint64_t>(p - begin);
     if (left == 0) break;
     if (p >= end) return kIncomplete;
+    if (kTypes.find(*p) == std::string_view::npos) return kMalformed;
     const char* line_end = FindLineEnd(p + 1, end);
     const bool may_be_long = *p == '+' || *p == '-' || *p == '(';
     // The same whether or not the end of the line has come by now.
