@@ -86,6 +86,7 @@ void DeriveXreadgroup(Derivation& d) {
     i += IsToken(d.args[i], "GROUP") ? 3 : has_value ? 2 : 1;
   }
   if (block == 0) return d.Replay(false);
+  if (!d.Has(block + 2)) return d.Sync();
   routing::AppendHead(d.effect.bytes, '*', static_cast<int64_t>(d.args.size()) - 2);
   for (size_t i = 0; i < d.args.size(); ++i) {
     if (i != block && i != block + 1) routing::AppendBulk(d.effect.bytes, d.args[i]);
