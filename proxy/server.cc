@@ -20,6 +20,36 @@ using std::chrono::steady_clock;
 
 constexpr milliseconds kPollEvery{5};
 
+// What the driver says may be a moment old; what the replicator says is so now.
+void AddMirrorState(Core& core, const MirrorDriver::Progress& progress, Snapshot& snapshot) {
+  const std::lock_guard lock(core.mutex);
+  const replication::Replicator& replicator = core.replicator;
+  using replication::MirrorState;
+  snapshot.mirror_state = progress.state;
+  snapshot.mirror_detail = progress.detail;
+  switch (replicator.state()) {
+    case MirrorState::kOff:
+      snapshot.mirror_state = "off";
+      return;
+    case MirrorState::kUnfinished:
+      if (progress.state != "live" && progress.state != "copying") return;
+      snapshot.mirror_state = "connecting";
+      snapshot.mirror_detail = "the follower will be copied again: " + core.events.copy_reason();
+      return;
+    case MirrorState::kCopying:
+      if (progress.state == "live") snapshot.mirror_state = "connecting";
+      return;
+    case MirrorState::kLive:
+      snapshot.mirror_state = replicator.follower_ready() ? "live" : "disconnected";
+      snapshot.mirror_detail =
+          replicator.follower_ready()
+              ? ""
+              : "the new store (follower) is not reachable, writes wait in the mirror log: " +
+                    core.follower().error();
+      return;
+  }
+}
+
 }  // namespace
 
 struct Server::Impl {
@@ -147,10 +177,9 @@ Snapshot Server::TakeSnapshot() const {
   snapshot.uptime_ms = static_cast<uint64_t>(
       std::chrono::duration_cast<milliseconds>(steady_clock::now() - impl.started).count());
   const MirrorDriver::Progress progress = impl.driver->progress();
-  snapshot.mirror_state = progress.state;
-  snapshot.mirror_detail = progress.detail;
   snapshot.copy_keys_done = progress.copied;
   snapshot.copy_keys_total = progress.total;
+  AddMirrorState(impl_->core, progress, snapshot);
   return snapshot;
 }
 

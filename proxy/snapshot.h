@@ -51,7 +51,7 @@ struct Snapshot {
   uint64_t plan_epoch = 0;
   std::string plan_digest;
   std::string stage;
-  std::string mirror_state;   // "off", "connecting", "copying", "live", "refused", ...
+  std::string mirror_state;   // "off", "connecting", "refused", "copying", "live", "disconnected"
   std::string mirror_detail;  // one sentence for the operator, may be empty
   std::vector<StoreSnapshot> stores;  // legacy, new
   uint64_t uptime_ms = 0;

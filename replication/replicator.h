@@ -146,6 +146,7 @@ class Replicator {
   void Feed(std::vector<Piece>& out);
   // One complete reply.
   void OnFollowerReply(std::string_view frame, int64_t now_us, int64_t unix_ms);
+  bool follower_ready() const { return follower_ready_; }
   bool AwaitsReply() const { return in_flight_ > 0 || select_sent_; }
 
   // ---- Key syncs: read on a lane under the gate.
