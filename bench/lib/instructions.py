@@ -46,8 +46,8 @@ def _callgrind(processes, launcher, name, load):
     pair = Pair(processes, "callgrind", KEYS)
     target = launcher.start(name, pair, wrap, ENVIRONMENT)
     # The end of the first, short load puts what is allocated once behind both runs.
-    run_load(processes, target.port, load.times(0.1))
-    run_load(processes, target.port, load)
+    run_load(processes, target, load.times(0.1))
+    run_load(processes, target, load)
     launcher.stop(target)
     pair.stop()
     listing = processes.run("callgrind_annotate", [
@@ -66,6 +66,7 @@ def parse(listing):
         if not match:
             continue
         count_text, _, function, binary = match.groups()
+        function = re.sub(r"\(.*\)( const)?", "", function).replace("crossfade::", "")
         if binary and function.startswith("0x"):
             function = f"{function} in {binary.rsplit('/', 1)[-1]}"
         functions[function] = functions.get(function, 0) + int(count_text.replace(",", ""))

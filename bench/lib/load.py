@@ -38,14 +38,17 @@ class LoadResult:
     p99_ms: float
 
 
-def run_load(processes, port, workload, timeout=300):
-    argv = [find("redis-benchmark"), "-h", "127.0.0.1", "-p", str(port), "--csv",
+def run_load(processes, target, workload, timeout=300):
+    argv = [find("redis-benchmark"), "-h", "127.0.0.1", "-p", str(target.port), "--csv",
             "-c", str(workload.clients), "-n", str(workload.requests), "-P", str(workload.pipeline)]
     if workload.bytes == VALUE_BYTES:
         argv += ["-r", str(workload.keys), "-d", str(workload.bytes), "-t", workload.command]
     else:
         argv += ["-r", str(BIG_KEYS), "SET", "big:__rand_int__", "x" * workload.bytes]
-    output = processes.run("redis-benchmark", argv, timeout)
+    try:
+        output = processes.run("redis-benchmark", argv, timeout)
+    except BenchError as error:
+        raise BenchError(f"{target.name}, {workload.name}: {error}{target.log_tail()}") from None
     header = row = None
     for fields in csv.reader(line for line in output.splitlines() if line.startswith('"')):
         if fields[0] == "test":

@@ -7,12 +7,13 @@ from dataclasses import dataclass
 from .goals import GET_1, GET_16, SET_1, SET_16, Verdict
 from .load import KEYS, Workload, run_load
 from .proxies import BARE, DUAL, HAPROXY, PASS, TWEMPROXY
-from .rounds import settle
+from .rounds import Quartiles, settle
 from .stores import VALUE_BYTES, Connection, Pair, benchmark_key
 from .tools import BenchError, find
 
 # Timers and statistics that run by the clock allocate now and then: less than this is none.
 NO_ALLOCATION = 0.001
+REPEATS = 3  # a burst that comes now and then shows in the spread
 ALLOCATION_TARGETS = {PASS: (GET_1, SET_1, GET_16, SET_16), DUAL: (SET_1, SET_16)}
 ALLOCATION_PEERS = {TWEMPROXY: (GET_1, SET_1)}
 
@@ -27,7 +28,7 @@ IDLE_PEERS = (TWEMPROXY, HAPROXY, BARE)
 class Allocations:
     target: str
     workload: Workload
-    per_request: float
+    per_request: Quartiles
 
 
 class MallocCounter:
@@ -59,10 +60,12 @@ def measure_allocations(processes, launcher, with_peers, progress):
         for workload in workloads:
             progress(f"allocations: {name}, {workload.name}")
             # The first load brings every buffer to its size.
-            run_load(processes, target.port, workload)
-            once = _allocations_of(processes, counter, target, workload)
-            twice = _allocations_of(processes, counter, target, workload.times(2))
-            found.append(Allocations(name, workload, (twice - once) / workload.requests))
+            run_load(processes, target, workload)
+            once = min(_allocations_of(processes, counter, target, workload) for _ in range(REPEATS))
+            twice = [_allocations_of(processes, counter, target, workload.times(2))
+                     for _ in range(REPEATS)]
+            found.append(Allocations(name, workload, Quartiles.of(
+                [(count - once) / workload.requests for count in twice])))
         launcher.stop(target)
         pair.stop()
     return found
@@ -71,7 +74,7 @@ def measure_allocations(processes, launcher, with_peers, progress):
 def _allocations_of(processes, counter, target, workload):
     settle(target.pid)
     before = counter.read()
-    run_load(processes, target.port, workload)
+    run_load(processes, target, workload)
     settle(target.pid)
     return counter.read() - before
 
@@ -81,7 +84,9 @@ def allocation_verdicts(found):
     for item in found:
         goal = NO_ALLOCATION if item.target in ALLOCATION_TARGETS else None
         title = f"{item.target}, heap allocations per request, {item.workload.name}"
-        result.append(Verdict("allocations", title, max(0.0, item.per_request), goal, goal))
+        per_request = item.per_request
+        result.append(Verdict("allocations", title, per_request.median, goal, goal,
+                              spread=(per_request.low, per_request.high)))
     return result
 
 

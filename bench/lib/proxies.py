@@ -74,6 +74,9 @@ class Target:
     def pid(self):
         return self.child.pid if self.child else None
 
+    def log_tail(self):
+        return f"\n{self.name} logged:\n{self.child.log_tail()}" if self.child else ""
+
 
 class Launcher:
     """Starts targets. `wrap` stands before the program (valgrind, say), `env` is added."""

@@ -26,7 +26,9 @@ TITLES = {
 def number(value):
     if value is None:
         return "–"
-    if value != 0 and abs(value) < 0.01:
+    if abs(value) < 0.00005:
+        return "0"
+    if abs(value) < 0.01:
         return f"{value:.4f}"
     return f"{value:.0f}" if abs(value) >= 100 else f"{value:.2f}"
 

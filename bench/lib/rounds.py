@@ -52,7 +52,7 @@ class Sample:
 
 def measure(processes, target, workload):
     before = settle(target.pid) if target.pid else 0
-    result = run_load(processes, target.port, workload)
+    result = run_load(processes, target, workload)
     after = settle(target.pid) if target.pid else 0
     if target.child:
         target.child.check_alive()

@@ -49,7 +49,7 @@ def _strace(processes, target, workload):
         if time.monotonic() > deadline:
             raise BenchError(f"strace did not attach to {target.name}: {tracer.log_tail()}")
         time.sleep(0.02)
-    run_load(processes, target.port, workload)
+    run_load(processes, target, workload)
     settle(target.pid)
     processes.stop(tracer, signal.SIGINT)
     with open(summary) as file:
