@@ -28,7 +28,7 @@ class TemporaryFolder {
 
   // Writes a file and returns its path.
   std::string Write(const std::string& name, const std::string& content) const {
-    const std::string path = path_ + "/" + name;
+    std::string path = path_ + "/" + name;
     std::ofstream(path, std::ios::binary) << content;
     return path;
   }
