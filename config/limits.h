@@ -13,7 +13,7 @@ inline constexpr size_t kRoutesMax = 256;
 
 // Redis's own protocol limits; past them the client gets Redis's error text.
 inline constexpr size_t kInlineMax = 64 * 1024;
-inline constexpr int64_t kArgumentsMax = 1024 * 1024;
+inline constexpr int64_t kArgumentsMax = 2'147'483'647;
 inline constexpr int64_t kArgumentsMaxUnauthenticated = 10;
 
 // Bytes asked of one recv from a client, straight into the lane's block.

@@ -148,7 +148,7 @@ void WriteReads(Writer& out, const Snapshot& s) {
 
 int BreakerValue(const std::string& state) {
   if (state == "open") return 2;
-  return state == "half_open" ? 1 : 0;
+  return state.starts_with("half") ? 1 : 0;
 }
 
 int StageValue(const std::string& stage) {

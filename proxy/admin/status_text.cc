@@ -83,10 +83,7 @@ class Renderer {
     if (const uint64_t rejected = now_.at("clients_rejected").get<uint64_t>(); rejected > 0) {
       clients += "  " + Warn("rejected " + FormatCount(rejected));
     }
-    for (const auto& [kind, count] : now_.at("client_errors").items()) {
-      clients += "  " + Printable(kind) + " " + FormatCount(count.get<uint64_t>());
-    }
-    Line("clients", clients);
+    Line("clients", clients + "  errors given " + Sum(now_.at("client_errors")));
   }
 
   // Counts of one class between the two documents.
@@ -141,7 +138,8 @@ class Renderer {
     const std::string state = Text(now_.at("mirror_state"));
     const std::string detail = Text(now_.at("mirror_detail"));
     const std::string shown = state == "live" ? Good(state)
-                              : state == "refused" ? Bad(state) : Warn(state);
+                              : state == "refused" || state == "disconnected" ? Bad(state)
+                                                                                 : Warn(state);
     Line("mirror", shown + (detail.empty() ? "" : "  " + detail));
     const uint64_t live = now_.at("live_partitions").get<uint64_t>();
     const uint64_t partitions = now_.at("partitions").get<uint64_t>();
@@ -216,7 +214,7 @@ class Renderer {
       Line("shadow", result == "mismatched" && c.at("count").get<uint64_t>() > 0 ? Bad(text) : text);
     }
     const std::string breaker = Text(now_.at("breaker"));
-    Line("breaker", (breaker == "closed" ? Good(breaker) : Bad(breaker)) + "  trips " +
+    Line("breaker", (breaker == "closed" ? Good(breaker) : breaker == "open" ? Bad(breaker) : Warn(breaker)) + "  trips " +
                         FormatCount(now_.at("breaker_trips").get<uint64_t>()) +
                         "  follower reads retried " +
                         FormatCount(now_.at("follower_read_retries").get<uint64_t>()));

@@ -81,6 +81,8 @@ void Applier::OnStoreReady(bool other_process) {
   core.feed_wanted.store(true);
 }
 
+void Applier::OnStoreHasMore() { worker_.QueueRead(&connection_); }
+
 void Applier::OnStoreLost(std::string_view reason) {
   spdlog::warn("the follower's connection was lost store={} address={} reason=\"{}\"",
                connection_.link().role(), connection_.link().endpoint().Display(), reason);

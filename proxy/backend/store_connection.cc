@@ -158,7 +158,9 @@ void StoreConnection::OnEvents(bool readable, bool writable, bool failed) {
 }
 
 void StoreConnection::Read() {
-  wants_read_ = false;
+  if (fd_ < 0) return;
+  if (read_in_turn_ == loop_.turn()) return owner_.OnStoreHasMore();
+  read_in_turn_ = loop_.turn();
   size_t room = 0;
   char* to = in_.Room(limits::kStoreReadBytes / 4, room);
   const ssize_t n = recv(fd_, to, room, 0);
@@ -166,7 +168,7 @@ void StoreConnection::Read() {
     if (n < 0 && (errno == EAGAIN || errno == EINTR)) return;
     return Drop(n == 0 ? "it closed the connection" : std::strerror(errno));
   }
-  wants_read_ = static_cast<size_t>(n) == room;
+  if (static_cast<size_t>(n) == room) owner_.OnStoreHasMore();
   in_.Commit(static_cast<size_t>(n));
   if (state_ == State::kGreeting) ReadGreeting();
   if (state_ == State::kReady && in_.size() > 0) owner_.OnStoreBytes();
@@ -207,7 +209,6 @@ void StoreConnection::Close() {
   close(fd_);
   fd_ = -1;
   watching_writes_ = false;
-  wants_read_ = false;
   if (state_ == State::kReady) link_.ready.fetch_sub(1, std::memory_order_relaxed);
 }
 

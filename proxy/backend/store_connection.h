@@ -25,6 +25,8 @@ class StoreConnectionOwner {
   virtual void OnStoreReady(bool other_process) = 0;
   // Bytes have come: in() holds them, to be consumed.
   virtual void OnStoreBytes() = 0;
+  // More bytes may be there than one read took: Read is to be called next turn.
+  virtual void OnStoreHasMore() = 0;
   // What was sent and not answered is lost; in() and out() are cleared after this.
   virtual void OnStoreLost(std::string_view reason) = 0;
   // Not ready, and a try has failed.
@@ -57,8 +59,7 @@ class StoreConnection final : public Pollable {
   void Tick(int64_t now_us);
   // Gives the connection up (the owner hears of it), and makes it anew.
   void Drop(std::string_view reason);
-  // More bytes may be there than one read took.
-  bool wants_read() const { return wants_read_; }
+  // Reads once, unless it has in this turn: views into in() last for a turn.
   void Read();
 
   void OnEvents(bool readable, bool writable, bool failed) override;
@@ -80,7 +81,7 @@ class StoreConnection final : public Pollable {
   State state_ = State::kClosed;
   int fd_ = -1;
   bool watching_writes_ = false;
-  bool wants_read_ = false;
+  uint64_t read_in_turn_ = 0;
   bool other_process_ = false;
   int64_t now_us_ = 0;
   int64_t deadline_us_ = 0;  // of connecting and greeting; of the next try

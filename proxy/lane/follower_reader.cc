@@ -108,6 +108,8 @@ void FollowerReader::OnStoreReady(bool other_process) {
   worker_.core().replicator.LeaveLive("the follower was restarted");
 }
 
+void FollowerReader::OnStoreHasMore() { worker_.QueueRead(&connection_); }
+
 void FollowerReader::OnStoreLost(std::string_view) {
   worker_.breaker().ConnectionLost(worker_.now_us());
   scanner_.Reset();

@@ -37,6 +37,7 @@ class FollowerReader final : public StoreConnectionOwner {
 
   void OnStoreReady(bool other_process) override;
   void OnStoreBytes() override;
+  void OnStoreHasMore() override;
   void OnStoreLost(std::string_view reason) override;
   void OnStoreUnreachable(std::string_view reason) override;
 

@@ -234,6 +234,8 @@ void Lane::OnStoreReady(bool other_process) {
   }
 }
 
+void Lane::OnStoreHasMore() { worker_.QueueRead(&connection_); }
+
 void Lane::OnStoreLost(std::string_view reason) {
   FailInFlight(reason);
   scanner_.Reset();

@@ -58,6 +58,7 @@ void EventLoop::Remove(int fd, Pollable* target) {
 }
 
 void EventLoop::RunOnce(int timeout_ms) {
+  ++turn_;
   ready_ = epoll_wait(epoll_, events_->list, kEventsPerTurn, timeout_ms);
   for (next_ = 0; next_ < ready_;) {
     const epoll_event event = events_->list[next_++];

@@ -36,6 +36,8 @@ class EventLoop {
 
   // Waits (0: not at all, -1: for ever) and hands out the events.
   void RunOnce(int timeout_ms);
+  // How often it has run: one number per turn.
+  uint64_t turn() const { return turn_; }
   // Makes RunOnce return; from any thread.
   void Wake();
 
@@ -43,6 +45,7 @@ class EventLoop {
   static constexpr int kEventsPerTurn = 512;
   int epoll_ = -1;
   int wake_ = -1;
+  uint64_t turn_ = 0;
   int ready_ = 0;
   int next_ = 0;
   struct Events;

@@ -21,6 +21,16 @@ std::string UpperCase(std::string_view text) {
   return upper;
 }
 
+// The arguments as Redis shows them: about 128 bytes.
+std::string Beginning(Args args) {
+  constexpr size_t kShown = 128;
+  std::string text;
+  for (size_t i = 1; i < args.size() && text.size() < kShown; ++i) {
+    text += "'" + std::string(args[i].substr(0, kShown - text.size())) + "' ";
+  }
+  return text;
+}
+
 }  // namespace
 
 Session::Step Session::Dispatch(Args args, std::string_view request) {
@@ -75,10 +85,7 @@ Session::Step Session::Refuse(const CommandSpec* spec, Args args, ClientError ki
                UpperCase(spec->name) + " HELP.";
         break;
       }
-      text = "ERR unknown command '" + name + "', with args beginning with: ";
-      for (size_t i = 1; i < args.size() && text.size() < name.size() + 128; ++i) {
-        text += "'" + std::string(args[i].substr(0, 128)) + "' ";
-      }
+      text = "ERR unknown command '" + name + "', with args beginning with: " + Beginning(args);
       break;
     case ClientError::kArity:
       text = "ERR wrong number of arguments for '" + spec->name + "' command";

@@ -15,6 +15,9 @@ using routing::CommandId;
 using routing::IsToken;
 
 Session::Step Session::Local(const routing::CommandSpec& spec, Args args) {
+  if (spec.id == CommandId::kClient && !IsToken(args[1], "SETINFO")) {
+    return Refuse(&spec, args, ClientError::kUnknownCommand);
+  }
   if (in_flight_ > 0) {  // replies come in the order of the commands
     PauseFor(kDrain);
     return Step::kPaused;

@@ -96,7 +96,7 @@ function bar(id, share, className) {
 }
 
 function showMirror() {
-  const kind = {live: "good", refused: "bad", off: ""}[now.mirror_state];
+  const kind = {live: "good", refused: "bad", disconnected: "bad", off: ""}[now.mirror_state];
   state("mirror_state", now.mirror_state, kind === undefined ? "warn" : kind);
   text("mirror_detail", now.mirror_detail);
   $("mirror_detail").hidden = !now.mirror_detail;
@@ -131,7 +131,7 @@ function showRequests() {
   text("clients", count(now.clients));
   $("clients").append(node("small", "", "of " + count(now.clients_max)));
   state("rejected", count(now.clients_rejected), now.clients_rejected ? "warn" : "");
-  state("breaker", now.breaker.replace("_", " "), now.breaker === "closed" ? "good" : "bad");
+  state("breaker", now.breaker.replace(/[_-]/, " "), {closed: "good", open: "bad"}[now.breaker] || "warn");
   if (now.breaker_trips) $("breaker").append(node("small", "", count(now.breaker_trips) + " trips"));
   text("retries", count(now.follower_read_retries));
   tags("effects", now.effects, "");
