@@ -52,8 +52,8 @@ class Protocol : public ::testing::Test {
     const std::vector<Value> got = Converse(proxy_port(), bytes);
     const Value want{Value::Kind::kArray, "", 0, expected};
     const Value have{Value::Kind::kArray, "", 0, got};
-    EXPECT_EQ(want, have) << Render(Args{std::string(bytes)}) << "\n  plain: " << Render(want)
-                          << "\n  proxy: " << Render(have);
+    EXPECT_TRUE(want == have) << Render(Args{std::string(bytes)}) << "\n  plain: " << Render(want)
+                              << "\n  proxy: " << Render(have);
   }
 
   static void ExpectSameCommands(const std::vector<Args>& commands) {
@@ -62,8 +62,8 @@ class Protocol : public ::testing::Test {
     for (const Args& args : commands) {
       const Value want = plain.Call(args);
       const Value have = proxy.Call(args);
-      EXPECT_EQ(want, have) << Render(args) << "\n  plain: " << Render(want)
-                            << "\n  proxy: " << Render(have);
+      EXPECT_TRUE(want == have) << Render(args) << "\n  plain: " << Render(want)
+                                << "\n  proxy: " << Render(have);
     }
   }
 
@@ -85,8 +85,15 @@ TEST_F(Protocol, MalformedInputGetsRedisOwnReply) {
     ExpectSameAsPlain(bytes);
     EXPECT_EQ(bystander.Call({"GET", "bystander"}).text, "1");
   }
-  ExpectSameAsPlain(std::string(70'000, 'x'));
-  ExpectSameAsPlain("*1\r\n$" + std::string(70'000, '1'));
+  // Lines that do not end: what comes back depends on there being nothing behind them.
+  for (const std::string& bytes : {std::string(70'000, 'x'), "*1\r\n$" + std::string(70'000, '1'),
+                                   "*" + std::string(70'000, '1')}) {
+    RedisClient plain(plain_->port());
+    RedisClient proxy(proxy_port());
+    plain.SendRaw(bytes);
+    proxy.SendRaw(bytes);
+    EXPECT_EQ(Render(plain.Read()), Render(proxy.Read())) << bytes.substr(0, 10);
+  }
   EXPECT_EQ(bystander.Call({"GET", "bystander"}).text, "1");
 }
 
@@ -221,7 +228,8 @@ TEST_F(Protocol, LargeValues) {
   RedisClient client(proxy_port());
   const std::string big(1 << 20, 'b');
   EXPECT_EQ(client.Call({"SET", "big", big}).text, "OK");
-  EXPECT_EQ(client.Call({"GET", "big"}).text, big);
+  const Value value = client.Call({"GET", "big"});
+  EXPECT_TRUE(value.text == big) << Render(value);
   EXPECT_EQ(client.Call({"APPEND", "big", big}).integer, 2 << 20);
   EXPECT_EQ(client.Call({"RPUSH", "list", big, "", big}).integer, 3);
   EXPECT_EQ(client.Call({"LRANGE", "list", "0", "-1"}).elements.size(), 3u);
