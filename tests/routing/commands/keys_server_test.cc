@@ -15,6 +15,7 @@
 namespace crossfade::routing {
 namespace {
 
+using namespace std::string_view_literals;
 using Words = std::vector<std::string>;
 using test::Value;
 
@@ -235,51 +236,13 @@ TEST_F(KeysServerTest, EveryCommandWithRandomArguments) {
   const unsigned seed = std::random_device{}();
   SCOPED_TRACE("seed " + std::to_string(seed));
   std::mt19937 random(seed);
-  const Words pool = {"k1",
-                      "k2",
-                      "k3",
-                      "k4",
-                      "k5",
-                      "k6",
-                      "1",
-                      "2",
-                      "3",
-                      "4",
-                      "0",
-                      "-1",
-                      "01",
-                      "-0",
-                      "1.0",
-                      "99999999999999999999",
-                      "STORE",
-                      "store",
-                      "StoreDist",
-                      "STREAMS",
-                      "streams",
-                      "KEYS",
-                      "keys",
-                      "COUNT",
-                      "BLOCK",
-                      "GROUP",
-                      "NOACK",
-                      "DB",
-                      "GET",
-                      "get",
-                      "SET",
-                      "LIMIT",
-                      "BY",
-                      "AUTH",
-                      "AUTH2",
-                      "REPLACE",
-                      "OVERFLOW",
-                      "INCRBY",
-                      "",
-                      std::string("STREAMS\0x", 9),
-                      std::string("store\0", 6),
-                      std::string("1\0", 2),
-                      "*",
-                      ">",
-                      "x y"};
+  Words pool = Split(
+      "k1 k2 k3 k4 k5 k6 1 2 3 4 0 -1 01 -0 1.0 99999999999999999999 STORE store StoreDist STREAMS "
+      "streams KEYS keys COUNT BLOCK GROUP NOACK DB GET get SET LIMIT BY AUTH AUTH2 REPLACE "
+      "OVERFLOW INCRBY '' * >");
+  for (const std::string_view word : {"STREAMS\0x"sv, "store\0"sv, "1\0"sv, "x y"sv}) {
+    pool.emplace_back(word);
+  }
   size_t with_keys = 0;
   for (const CommandSpec* spec : CommandTable::Redis70().All()) {
     const size_t bar = spec->name.find('|');

@@ -50,6 +50,7 @@ TEST_F(RequestServerTest, MalformedInputGetsTheServersError) {
   const std::string many(limits::kInlineMax + 1, '1');
   const std::string kTable[] = {
       "*x\r\n",
+      "*2147483648\r\n",
       "*\r\n",
       "*01\r\n$4\r\nPING\r\n",
       "*+1\r\n",
@@ -88,6 +89,7 @@ TEST_F(RequestServerTest, MalformedInputGetsTheServersError) {
 TEST_F(RequestServerTest, WhatIsNoErrorToTheServerIsNoneHere) {
   const std::string kTable[] = {
       "*0\r\n",
+      "*2147483647\r\n",
       "*-1\r\n",
       "\r\n",
       "\n",

@@ -100,7 +100,7 @@ TEST(RequestTest, RefusesWithRedissOwnTexts) {
       {"*-0\r\n", kCount},
       {"* 1\r\n", kCount},
       {"*1 \r\n", kCount},
-      {"*1048577\r\n", kCount},
+      {"*2147483648\r\n", kCount},
       {"*99999999999999999999\r\n", kCount},
       {"*1\rx", kCount},
       {"*1\r\n$\r\n", kBulk},
