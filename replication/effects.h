@@ -70,11 +70,13 @@ struct QueuedCommand {
 
 // Of a whole transaction: EXEC's reply is judged element by element. `deadlines`
 // holds, for every key for which an element's WhatToAskBehind wanted it, what
-// was read behind EXEC; elements are given an approximate deadline
-// (`now_ms` plus the time they name) and the true one is set after them.
-// The result is kNothing, kRewritten (MULTI … EXEC), kSync (all keys written by
-// it), or, where it contains FLUSHALL, FLUSHDB or SWAPDB, kRewritten with
-// `whole_keyspace` true.
+// was read behind EXEC; elements are given a far deadline, and the true one is
+// set after them. `now_ms`, on the authority's clock to within seconds, tells
+// whether an absolute time that an element names was in the past.
+// The result is kNothing, kSync (all keys written by it), or kRewritten (MULTI …
+// EXEC, or one command alone). `whole_keyspace`: it contains FLUSHALL, FLUSHDB
+// or SWAPDB; with kSync the follower's whole keyspace is in doubt.
+// A SELECT that succeeded makes it kSync: the keys after it lie in another db.
 void DeriveTransaction(std::span<const QueuedCommand> commands, std::string_view exec_reply,
                        std::span<const Deadline> deadlines, int64_t now_ms, Effect& effect,
                        bool& whole_keyspace);
