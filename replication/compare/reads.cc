@@ -88,6 +88,12 @@ const char* WhyKnownIgnored(const CommandSpec& spec, Args args) {
       return kTime;
     case CommandId::kXpending:  // the summary has no idle times
       return args.size() > 3 ? kTime : nullptr;
+    case CommandId::kZlexcount:  // where scores differ, up to how members are linked
+    case CommandId::kZrangebylex:
+    case CommandId::kZrevrangebylex:
+      return kEncoding;
+    case CommandId::kZrange:
+      return HasToken(args, 4, "BYLEX") ? kEncoding : nullptr;
     case CommandId::kSrandmember:
     case CommandId::kHrandfield:
     case CommandId::kZrandmember:

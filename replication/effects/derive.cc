@@ -1,9 +1,11 @@
 // DeriveEffect: the table of shared/effects.md as a switch.
-#include "replication/effects.h"
+#include <algorithm>
 
+#include "replication/effects.h"
 #include "replication/effects/derivation.h"
 #include "replication/effects/expiry.h"
 #include "routing/commands/command_id.h"
+#include "routing/commands/token.h"
 
 namespace crossfade::replication {
 
@@ -99,6 +101,21 @@ void DeriveStream(Derivation& d) {
   }
 }
 
+bool HasToken(routing::Args args, std::string_view token) {
+  return std::any_of(args.begin(), args.end(), [token](std::string_view arg) {
+    return routing::IsToken(arg, token);
+  });
+}
+
+// Where scores differ, which members are within a range of texts is up to how
+// the store has linked them: equal replies prove nothing.
+void DeriveByLex(Derivation& d) {
+  const routing::CommandId id = d.spec.id;
+  const bool removed_none = id == CommandId::kZremrangebylex && d.reply == ":0\r\n";
+  if (removed_none) return d.Nothing();
+  d.Sync();
+}
+
 void DeriveKeyed(Derivation& d) {
   switch (d.spec.id) {
     case CommandId::kExpire:
@@ -129,9 +146,10 @@ void DeriveKeyed(Derivation& d) {
     case CommandId::kZinterstore:
     case CommandId::kZunionstore:
     case CommandId::kZdiffstore:
-    case CommandId::kZrangestore:
     case CommandId::kGeosearchstore:
       return d.ReplayOnInteger(true);  // 0 deletes the destination
+    case CommandId::kZrangestore:
+      return HasToken(d.args, "BYLEX") ? DeriveByLex(d) : d.ReplayOnInteger(true);
     case CommandId::kGeoradius:
     case CommandId::kGeoradiusbymember:
       return DeriveGeoradius(d);
@@ -164,7 +182,6 @@ void DeriveCollection(Derivation& d) {
     case CommandId::kHdel:
     case CommandId::kSrem:
     case CommandId::kZrem:
-    case CommandId::kZremrangebylex:
     case CommandId::kZremrangebyrank:
     case CommandId::kZremrangebyscore:
     case CommandId::kLpushx:
@@ -195,6 +212,8 @@ void DeriveCollection(Derivation& d) {
     case CommandId::kZpopmin:
     case CommandId::kZpopmax:
       return DeriveZpop(d);
+    case CommandId::kZremrangebylex:
+      return DeriveByLex(d);
     case CommandId::kZmpop:
       return DeriveZmpop(d);
     default:

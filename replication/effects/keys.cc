@@ -48,26 +48,15 @@ void DeriveRestore(Derivation& d) {
   d.effect.may_set_expiry = at_ms != 0;
 }
 
+// Elements that compare as equal ("1" and "01") come in the source's own order,
+// and texts in that of the store's locale: equal replies prove nothing.
 void DeriveSort(Derivation& d) {
-  bool stores = false;
-  bool patterns = false;
-  for (size_t i = 2; i < d.args.size(); ++i) {
-    const bool more = i + 1 < d.args.size();
-    if (IsToken(d.args[i], "LIMIT")) {
-      i += 2;
-    } else if (IsToken(d.args[i], "STORE") && more) {
-      stores = true;
-      ++i;
-    } else if (IsToken(d.args[i], "BY") && more) {
-      // Without a star there is nothing to look up: the source's own order.
-      patterns |= d.args[++i].find('*') != std::string_view::npos;
-    } else if (IsToken(d.args[i], "GET") && more) {
-      patterns |= d.args[++i] != "#";
-    }
+  for (size_t i = 2; i + 1 < d.args.size(); ++i) {
+    if (IsToken(d.args[i], "STORE")) return d.Sync();
+    const bool takes_one = IsToken(d.args[i], "BY") || IsToken(d.args[i], "GET");
+    i += IsToken(d.args[i], "LIMIT") ? 2 : takes_one ? 1 : 0;
   }
-  if (!stores) return d.Nothing();
-  if (patterns) return d.Sync();
-  d.ReplayOnInteger(true);
+  d.Nothing();
 }
 
 void DeriveMigrate(Derivation& d) {
