@@ -79,9 +79,15 @@ TEST_P(Differential, TrustedFollowerThatBeganWithACopy) {
   LoadOptions before;
   before.port = migration_.legacy.port();
   before.seed = seed_ + 3;
-  before.connections = 1;
   before.commands.flushes = false;
+  // A key that expires between the copy and the start would make it no copy.
+  before.commands.expiries = false;
   ExpectNoFailure(Load(before).Run(LoadSize(0.2)));
+  RedisClient legacy(migration_.legacy.port());
+  for (int i = 0; i < 7; ++i) {
+    ASSERT_TRUE(legacy.Call({"EXPIRE", "text:" + std::to_string(i), "5000"}).ok());
+    ASSERT_TRUE(legacy.Call({"EXPIRE", "set:" + std::to_string(i), "5000"}).ok());
+  }
   migration_.CopyLegacyToNew();
   migration_.config.mirror["follower_data"] = "trust";
   ASSERT_TRUE(migration_.StartLive());
