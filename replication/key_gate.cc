@@ -89,7 +89,11 @@ void KeyGate::Leave(LaneId lane, GateKeys keys) {
   CROSSFADE_CHECK(total_ > 0 && InLane(lane) > 0);
   --total_;
   --InLane(lane);
-  if (keys.all) --all_inside_;
+  if (keys.all) {
+    --all_inside_;  // it holds no key by itself
+    if (!waiters_.empty()) GrantWaiting();
+    return;
+  }
   for (const uint64_t hash : keys.hashes) {
     Holder& holder = FindOrInsert(hash);
     CROSSFADE_CHECK(holder.count > 0 && holder.lane == lane);
