@@ -104,6 +104,7 @@ const char* WhyKnownIgnored(const CommandSpec& spec, Args args) {
     case CommandId::kSscan:
     case CommandId::kZscan:
       return kCursor;
+    case CommandId::kPfcount:  // may come from a cache inside the value
     case CommandId::kObjectEncoding:
     case CommandId::kObjectFreq:
     case CommandId::kObjectIdletime:

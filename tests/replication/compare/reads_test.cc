@@ -90,7 +90,6 @@ TEST(WhyIgnored, NamesTheReason) {
                            "EXISTS k",
                            "TYPE k",
                            "STRLEN k",
-                           "PFCOUNT k",
                            "EXPIRETIME k",
                            "PEXPIRETIME k",
                            "SORT k",
