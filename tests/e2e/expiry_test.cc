@@ -3,6 +3,8 @@
 #include <gtest/gtest.h>
 #include <poll.h>
 
+#include <deque>
+#include <map>
 #include <random>
 
 #include "tests/e2e/migration.h"
@@ -15,16 +17,45 @@ using std::chrono::milliseconds;
 
 constexpr int kKeys = 80;
 
+// The last commands on each key, for the message when it comes out wrong.
+class History {
+ public:
+  void Note(const char* who, const Args& args, const Value& reply) {
+    for (const std::string& word : args) {
+      if (word.find(':') == std::string::npos) continue;
+      std::deque<std::string>& lines = lines_[word];
+      const auto at = std::chrono::system_clock::now().time_since_epoch();
+      lines.push_back(std::to_string(std::chrono::duration_cast<milliseconds>(at).count()) + " " +
+                      who + " " + Render(args) + " -> " + Render(reply));
+      if (lines.size() > 25) lines.pop_front();
+    }
+  }
+  std::string Of(const std::string& key) const {
+    std::string out = "the last commands on " + key + " and what they answered:\n";
+    const auto found = lines_.find(key);
+    if (found == lines_.end()) return out;
+    for (const std::string& line : found->second) out += "  " + line + "\n";
+    return out;
+  }
+
+ private:
+  std::map<std::string, std::deque<std::string>> lines_;
+};
+
 // Writes to keys of every type, preferably to those whose deadline is near.
 class DeadlineWriter {
  public:
-  DeadlineWriter(uint16_t port, uint64_t seed) : client_(port), random_(seed), due_(kKeys) {}
+  DeadlineWriter(const char* name, uint16_t port, uint64_t seed, History& history)
+      : name_(name), client_(port), random_(seed), due_(kKeys), history_(history) {}
 
   // One small batch; false on an error that is not of wrong type.
   bool Step() {
     std::vector<Args> batch;
     for (int64_t i = Int(1, 4); i > 0; --i) Append(batch, ChooseKey());
-    for (const Value& reply : client_.Pipeline(batch)) {
+    const std::vector<Value> replies = client_.Pipeline(batch);
+    for (size_t i = 0; i < replies.size(); ++i) {
+      const Value& reply = replies[i];
+      history_.Note(name_, batch[i], reply);
       if (!reply.ok() && !reply.text.starts_with("WRONGTYPE") &&
           !reply.text.starts_with("ERR no such key")) {
         ADD_FAILURE() << Render(reply) << " in a batch that began with " << Render(batch[0]);
@@ -109,9 +140,11 @@ class DeadlineWriter {
     }
   }
 
+  const char* name_;
   RedisClient client_;
   std::mt19937_64 random_;
   std::vector<Clock::time_point> due_;
+  History& history_;
 };
 
 class Expiry : public ::testing::TestWithParam<int> {};
@@ -123,8 +156,9 @@ TEST_P(Expiry, NoGhostsOnALaggingFollower) {
   migration.config.reads = {{"shadow", "100%"}};
   ASSERT_TRUE(migration.StartLive());
   const uint64_t seed = TestSeed() + 20;
-  DeadlineWriter one(migration.proxy->port(), seed);
-  DeadlineWriter two(migration.proxy->port(), seed + 1);
+  History history;
+  DeadlineWriter one("one", migration.proxy->port(), seed, history);
+  DeadlineWriter two("two", migration.proxy->port(), seed + 1, history);
   std::mt19937_64 random(seed);
   const auto until = Clock::now() + RunTime();
   auto next_change = Clock::now();
@@ -138,7 +172,9 @@ TEST_P(Expiry, NoGhostsOnALaggingFollower) {
     ::poll(nullptr, 0, 1);  // a rate at which a slow build's follower keeps up
   }
   migration.relay->SetDelay(milliseconds(0));
-  migration.ExpectEqualWhenDrained();
+  for (const Difference& difference : migration.ExpectEqualWhenDrained().differences) {
+    ADD_FAILURE() << history.Of(difference.key);
+  }
   const nlohmann::json status = migration.Status();
   EXPECT_EQ(SumWhere(status["shadow"], "result", "mismatched"), 0u) << status["shadow"];
   EXPECT_GT(SumWhere(status["shadow"], "result", "matched"), 0u) << status["shadow"];

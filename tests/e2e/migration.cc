@@ -74,11 +74,12 @@ LoadOptions Migration::LoadFor(uint64_t seed) {
   return options;
 }
 
-void Migration::ExpectEqualWhenDrained() {
-  if (!proxy->AwaitDrained()) return;
+StoreComparison Migration::ExpectEqualWhenDrained() {
+  if (!proxy->AwaitDrained()) return {};
   const StoreComparison comparison = CompareStores(legacy.port(), fresh.port());
   EXPECT_TRUE(comparison.differences.empty()) << "legacy (a) and new (b): " << Describe(comparison);
   EXPECT_GT(comparison.keys_compared, 0u);
+  return comparison;
 }
 
 void Migration::CopyLegacyToNew() {

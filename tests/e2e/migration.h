@@ -46,7 +46,7 @@ class Migration {
   bool Start();                        // the proxy, ready
   bool StartLive();                    // and its mirror live
   LoadOptions LoadFor(uint64_t seed);  // a load on the proxy, all commands
-  void ExpectEqualWhenDrained();
+  StoreComparison ExpectEqualWhenDrained();
   nlohmann::json Status() { return proxy->Status(); }
 
   // Copies every key of legacy to the new store, as an operator might have.
