@@ -2,6 +2,7 @@
 // nothing, so a key that is not in it has none. Guarded by the replication lock.
 #pragma once
 
+#include <cstddef>
 #include <cstdint>
 #include <vector>
 

@@ -21,6 +21,7 @@ class IntentWindow {
   }
   void Close(uint64_t number) {
     CROSSFADE_CHECK(number > low_water() && number <= last());
+    CROSSFADE_CHECK(open_.At(number - 1) != kDone);
     open_.At(number - 1) = kDone;
     while (!open_.empty() && open_.front() == kDone) open_.pop();
   }

@@ -105,9 +105,10 @@ void KeyGate::Leave(LaneId lane, GateKeys keys) {
 // In order of arrival; who can't enter holds its keys against those behind it.
 void KeyGate::GrantWaiting() {
   std::unordered_set<uint64_t> held;
+  bool someone_waits = false;  // it may be for no key at all
   for (auto it = waiters_.begin(); it != waiters_.end();) {
     const GateKeys keys{it->hashes, it->all};
-    bool passes = held.empty() || !it->all;
+    bool passes = !someone_waits || !it->all;
     for (const uint64_t hash : it->hashes) passes = passes && !held.contains(hash);
     if (passes && Fits(it->lane, keys)) {
       Enter(it->lane, keys);
@@ -117,6 +118,7 @@ void KeyGate::GrantWaiting() {
       continue;
     }
     if (it->all) return;
+    someone_waits = true;
     held.insert(it->hashes.begin(), it->hashes.end());
     ++it;
   }

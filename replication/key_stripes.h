@@ -3,6 +3,8 @@
 // Guarded by the replication lock.
 #pragma once
 
+#include <algorithm>
+#include <cstddef>
 #include <cstdint>
 #include <vector>
 
@@ -24,6 +26,11 @@ class KeyStripes {
   // Of what concerns every key (FLUSHALL and the like).
   KeyStripe& all() { return all_; }
   const KeyStripe& all() const { return all_; }
+  // Nothing is counted as under way. Looks at every stripe: for tests.
+  bool Quiet() const {
+    const auto quiet = [](const KeyStripe& s) { return s.pending == 0 && s.unanswered == 0; };
+    return quiet(all_) && std::all_of(stripes_.begin(), stripes_.end(), quiet);
+  }
 
  private:
   static constexpr size_t kCount = 1u << 16;

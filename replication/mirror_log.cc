@@ -63,7 +63,7 @@ void MirrorLog::Pop() {
   entry.shared_block.Reset();
   const uint64_t seq = applied_seq() + 1;
   entries_.pop();
-  if (!chunks_.empty() && chunks_.front().last_seq <= seq) {
+  while (!chunks_.empty() && chunks_.front().last_seq <= seq) {
     Chunk& done = chunks_.front();
     // The connection may still hold on to bytes that it has to send.
     const bool reusable = done.block->Unshared() && done.block->capacity() == limits::kBlockBytes;

@@ -193,6 +193,7 @@ class Replicator {
   // ---- Figures.
   const MirrorLog& log() const { return log_; }
   const IntentWindow& intents() const { return intents_; }
+  const KeyStripes& stripes() const { return stripes_; }
   const DirtyKeys& dirty() const { return dirty_; }
   const ReplicatorCounters& counters() const { return counters_; }
   uint32_t syncs_under_way() const { return syncs_under_way_; }

@@ -49,8 +49,6 @@ TEST(IntentWindowTest, LagCountsFromTheSendingOfTheOldest) {
   EXPECT_EQ(window.LagUs(6'000), 1'000);
 }
 
-using IntentWindowDeathTest = testing::Test;
-
 TEST(IntentWindowDeathTest, ClosingWhatIsNotOpenIsABug) {
   IntentWindow window;
   window.Open(1);

@@ -115,6 +115,19 @@ TEST_F(KeyGateTest, TheWholeGateExcludesEveryOtherLane) {
   EXPECT_EQ(granted_.Take(), std::vector{whole});
 }
 
+TEST_F(KeyGateTest, TheWholeGateDoesNotOvertakeACommandWithoutKeys) {
+  const Keys none;
+  ASSERT_TRUE(gate_.TryEnter(0, kWhole));
+  const uint64_t keyless = Wait(1, Of(none));
+  const uint64_t whole = Wait(0, kWhole);
+  EXPECT_TRUE(gate_.Cancel(Wait(2, kWhole)));
+  EXPECT_TRUE(granted_.Take().empty());
+  gate_.Leave(0, kWhole);
+  EXPECT_EQ(granted_.Take(), std::vector{keyless});
+  gate_.Leave(1, Of(none));
+  EXPECT_EQ(granted_.Take(), std::vector{whole});
+}
+
 TEST_F(KeyGateTest, CancelLetsThoseBehindPass) {
   const Keys a{1}, b{2};
   ASSERT_TRUE(gate_.TryEnter(0, Of(a)));
