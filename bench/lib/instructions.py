@@ -1,11 +1,13 @@
-"""User instructions per request, by callgrind: N and 2N requests, so that start-up cancels."""
+"""User instructions per request, by callgrind: 2N less N requests, so that connecting cancels."""
 
+import os
 import re
 from dataclasses import dataclass
 
 from .goals import GET_1, GET_16, SET_1, SET_16, Verdict
 from .load import Workload, run_load
 from .proxies import BARE, BARE_DUAL, DUAL, PASS, TWEMPROXY
+from .rounds import settle
 from .stores import Pair
 from .tools import BenchError, find
 
@@ -31,31 +33,44 @@ class Counted:
 
 def count(processes, launcher, name, workload):
     load = Workload(workload.command, workload.pipeline, REQUESTS[workload.pipeline], keys=KEYS)
-    single = _callgrind(processes, launcher, name, load)
-    double = _callgrind(processes, launcher, name, load.times(2))
+    pair = Pair(processes, "callgrind", KEYS)
+    out = processes.path("callgrind.out")
+    # Not counting while it starts makes that quick, and leaves no call open in what is counted.
+    wrap = [find("valgrind"), "--tool=callgrind", "--instr-atstart=no", "-q",
+            f"--callgrind-out-file={out}"]
+    target = launcher.start(name, pair, wrap, ENVIRONMENT)
+    run_load(processes, target, load)
+    single = _instructions_of(processes, target, load, f"{out}.1")
+    double = _instructions_of(processes, target, load.times(2), f"{out}.2")
+    launcher.stop(target)
+    pair.stop()
     functions = [((double[f] - single.get(f, 0)) / load.requests, f) for f in double]
     functions.sort(reverse=True)
     total = (sum(double.values()) - sum(single.values())) / load.requests
     return Counted(name, workload, total, functions[:TOP_FUNCTIONS])
 
 
-def _callgrind(processes, launcher, name, load):
-    """Instructions by function over the whole life of a proxy that served `load`."""
-    out = processes.path("callgrind.out")
-    wrap = [find("valgrind"), "--tool=callgrind", f"--callgrind-out-file={out}", "-q"]
-    pair = Pair(processes, "callgrind", KEYS)
-    target = launcher.start(name, pair, wrap, ENVIRONMENT)
-    # The end of the first, short load puts what is allocated once behind both runs.
-    run_load(processes, target, load.times(0.1))
+def _instructions_of(processes, target, load, dump):
+    """Instructions by function while `load` was served; callgrind numbers its dumps itself."""
+    settle(target.pid)
+    _control(processes, target, "--instr=on")
     run_load(processes, target, load)
-    launcher.stop(target)
-    pair.stop()
+    settle(target.pid)
+    _control(processes, target, "--instr=off")
+    _control(processes, target, "--dump")
+    if not os.path.exists(dump):
+        raise BenchError(f"callgrind wrote no {os.path.basename(dump)} for {target.name}"
+                         f"{target.log_tail()}")
     listing = processes.run("callgrind_annotate", [
-        find("callgrind_annotate"), "--threshold=100", "--show-percs=no", "--auto=no", out], 300)
+        find("callgrind_annotate"), "--threshold=100", "--show-percs=no", "--auto=no", dump], 300)
     functions = parse(listing)
     if not functions:
-        raise BenchError(f"callgrind wrote nothing for {name}:\n{target.child.log_tail()}")
+        raise BenchError(f"callgrind counted nothing for {target.name}{target.log_tail()}")
     return functions
+
+
+def _control(processes, target, action):
+    processes.run("callgrind_control", [find("callgrind_control"), action, str(target.pid)], 60)
 
 
 def parse(listing):

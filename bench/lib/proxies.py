@@ -102,7 +102,7 @@ class Launcher:
         child = self._processes.start(name, argv, env)
         self._processes.wait_listening(child, port, timeout=60)
         if name in CROSSFADE:
-            _wait_ready(child, admin, mirrors=name != PASS)
+            _wait_ready(child, pair, admin, mirrors=name != PASS)
         return Target(name, pair, port, child)
 
     def stop(self, target, signal_number=signal.SIGTERM):
@@ -152,16 +152,18 @@ def crossfade_status(admin_port):
         connection.close()
 
 
-def _wait_ready(child, admin_port, mirrors, timeout=120):
-    """Until it can serve clients and, where the stage mirrors, the initial copy is done."""
+def _wait_ready(child, pair, admin_port, mirrors, timeout=120):
+    """Until it can serve clients, has learnt the authority's commands (the last that it does at
+    start) and, where the stage mirrors, the initial copy is done."""
     deadline = time.monotonic() + timeout
     status = None
     while time.monotonic() < deadline:
         child.check_alive()
         status = crossfade_status(admin_port)
-        if status and status["ready"] and (not mirrors or (
-                status["mirror_state"] == "live" and status["dirty_keys"] == 0 and
-                status["log_entries"] == 0)):
+        copied = status and (not mirrors or (
+            status["mirror_state"] == "live" and status["dirty_keys"] == 0 and
+            status["log_entries"] == 0))
+        if status and status["ready"] and copied and pair.legacy.calls("command") > 0:
             return
         time.sleep(0.05)
     seen = ("its admin address did not answer" if not status else ", ".join(

@@ -11,6 +11,7 @@ PACKAGES = {
     "strace": "strace",
     "valgrind": "valgrind",
     "callgrind_annotate": "valgrind",
+    "callgrind_control": "valgrind",
     "c++": "g++",
     "cc": "gcc",
 }
