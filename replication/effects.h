@@ -62,6 +62,12 @@ struct Effect {
 void DeriveEffect(const routing::CommandSpec& spec, routing::Args args, std::string_view reply,
                   std::optional<Deadline> deadline, Effect& effect);
 
+// The commonest effect, seen without looking at the arguments: the client's own
+// bytes with the authority's reply, no expiry, no guard.
+inline bool IsPlainReplay(const routing::CommandSpec& spec, size_t argc, std::string_view reply) {
+  return spec.id == routing::CommandId::kSet && argc == 3 && reply == "+OK\r\n";
+}
+
 // A command inside a transaction, and the spec it was found to have.
 struct QueuedCommand {
   const routing::CommandSpec* spec;

@@ -92,6 +92,7 @@ class ReplicatorEvents {
 // the lane; reused, so that no write allocates.
 struct WriteRecord {
   const routing::CommandSpec* spec = nullptr;  // nullptr: a transaction, MULTI … EXEC
+  size_t argc = 0;                             // of the command; 0 of a transaction
   std::string_view request;                    // in the lane's block, until the reply
   Block* block = nullptr;                      // where it lies, if it may be shared
   uint32_t db = 0;

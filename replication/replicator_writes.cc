@@ -60,9 +60,14 @@ void Replicator::LoseWrite(LaneId lane, WriteRecord& write) {
 }
 
 uint64_t Replicator::Derive(WriteRecord& write, std::string_view reply, int64_t unix_ms) {
+  effect_.Clear();
+  if (state_ == MirrorState::kLive && dirty_.empty() && write.argc > 0 &&
+      IsPlainReplay(*write.spec, write.argc, reply)) {
+    effect_.kind = Effect::Kind::kReplay;
+    return AppendEffect(write, EntryKind::kEffect, reply);
+  }
   Parse(write.request);
   bool whole_keyspace = false;
-  effect_.Clear();
   if (write.spec != nullptr) {
     const routing::Args args(parsed_args_);
     std::optional<Deadline> deadline;

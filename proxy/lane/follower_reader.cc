@@ -58,8 +58,12 @@ void FollowerReader::OnStoreBytes() {
   in.Consume(static_cast<size_t>(p - in.begin()));
 }
 
-void FollowerReader::KeysOf(const Read& read) {
+void FollowerReader::KeysOf(const Read& read, bool names) {
   keys_.clear();
+  if (read.one_key && !names) {
+    keys_.push_back({{}, read.key_hash});
+    return;
+  }
   const char* p = read.request.data();
   decoder_.Decode(p, p + read.request.size(), INT64_MAX / 2);
   const routing::Args args(decoder_.args());
@@ -77,8 +81,8 @@ void FollowerReader::KeysOf(const Read& read) {
 bool FollowerReader::Counts(const Read& read, std::string_view frame) {
   if (read.to.session->ordered()->must_retry(read.to.ordered)) return false;
   if (frame.front() == '-') return false;
-  KeysOf(read);
   const replication::Replicator& replicator = worker_.core().replicator;
+  KeysOf(read, !replicator.dirty().empty());
   if (!replicator.ReadStillCounts(db_, keys_, read.ticket.sent_seq, read.ticket.era)) return false;
   return !read.ticket.pending || (keys_.size() == 1 && !routing::IsEmptyReply(frame));
 }

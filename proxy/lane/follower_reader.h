@@ -52,7 +52,7 @@ class FollowerReader final : public StoreConnectionOwner {
   };
   void TakeReply(const Read& read, std::string_view frame, std::unique_lock<std::mutex>& lock);
   bool Counts(const Read& read, std::string_view frame);
-  void KeysOf(const Read& read);
+  void KeysOf(const Read& read, bool names);
 
   Worker& worker_;
   const uint32_t db_;

@@ -55,6 +55,7 @@ replication::WriteRecord& Lane::NewWrite() {
   write.deadlines_wanted = 0;
   write.deadlines.clear();
   write.shadow = false;
+  write.argc = 0;
   write.block = nullptr;
   write.db = db_;
   return write;
@@ -139,8 +140,11 @@ void Lane::TakeReply(std::string_view frame, std::unique_lock<std::mutex>& lock)
 
 void Lane::TakePlain(InFlight& item, std::string_view frame,
                      std::unique_lock<std::mutex>& lock) {
-  worker_.stats().requests[0][static_cast<size_t>(item.type)].Record(
-      worker_.now_us() - item.sent_us, 1);
+  const int64_t us = worker_.now_us() - item.sent_us;
+  worker_.stats().requests[0][static_cast<size_t>(item.type)].Record(us, 1);
+  if (item.to.ordered != ReplyTo::kUnordered && item.type == RequestClass::kRead) {
+    worker_.read_latency(Source::kAuthority).Add(us, worker_.now_us());
+  }
   const ReplyTo to = item.to;
   if (--item.count == 0) {
     out().Answered(item.bytes);

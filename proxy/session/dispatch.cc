@@ -259,6 +259,7 @@ Session::Step Session::SendWrite(const CommandSpec& spec, Args args, std::string
   if (!EnterGate(worker_.hashes, all, true, lock)) return Step::kPaused;
   replication::WriteRecord& write = lane_->NewWrite();
   write.spec = &spec;
+  write.argc = args.size();
   write.keys.Set(worker_.hashes, all);
   core.replicator.BeginWrite(write, worker_.now_us());
   core.last_intent.store(write.intent, std::memory_order_relaxed);

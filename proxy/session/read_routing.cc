@@ -50,7 +50,7 @@ ReadReason Session::DecideRead(const routing::CommandSpec& spec, routing::Args a
     if (ordered_->Busy(Source::kAuthority, worker_.hashes[i])) return ReadReason::kOwnOrder;
     worker_.read_keys.push_back({name, worker_.hashes[i]});
   }
-  const int64_t now_us = Worker::ClockUs();
+  int64_t now_us = worker_.now_us();
   if (fastest) {
     const auto& follower = worker_.read_latency(Source::kFollower);
     const auto& authority = worker_.read_latency(Source::kAuthority);
@@ -63,6 +63,8 @@ ReadReason Session::DecideRead(const routing::CommandSpec& spec, routing::Args a
   {
     const std::lock_guard lock(worker_.core().mutex);
     const replication::Replicator& replicator = worker_.core().replicator;
+    // The lag is wanted as of now; where nothing is under way there is none.
+    if (!replicator.intents().empty()) now_us = Worker::ClockUs();
     const ReadVerdict verdict = replicator.CheckRead(db_, worker_.read_keys, budget_us, seen_seq_,
                                                      seen_intent_, now_us);
     if (verdict != ReadVerdict::kEligible) return ReasonOf(verdict);
