@@ -9,10 +9,10 @@ namespace crossfade::proxy {
 
 std::string FormatCount(uint64_t value);
 std::string FormatBytes(uint64_t bytes);
-std::string FormatSeconds(double seconds);      // short times: "0.4 ms", "2.5 s"
+std::string FormatSeconds(double seconds);  // short times: "0.4 ms", "2.5 s"
 std::string FormatUptime(uint64_t milliseconds);
 std::string FormatRate(double per_second);
-std::string FormatShare(double share);          // 0.25 -> "25%"
+std::string FormatShare(double share);  // 0.25 -> "25%"
 std::string FormatBar(double share, size_t width);
 // The upper end of the bucket that holds the quantile: "<128 us"; "-" when empty.
 std::string FormatQuantile(const std::vector<uint64_t>& counts, double quantile);

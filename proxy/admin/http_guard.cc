@@ -74,8 +74,9 @@ std::optional<Refusal> HttpGuard::CheckMutation(const MutationHeaders& headers) 
     return std::nullopt;
   }
   if (!loopback_listener_) {
-    return Refusal{403, "without admin.token nothing can be changed over an address that is not "
-                        "loopback; set admin.token, or reload with SIGHUP"};
+    return Refusal{403,
+                   "without admin.token nothing can be changed over an address that is not "
+                   "loopback; set admin.token, or reload with SIGHUP"};
   }
   // A name that a stranger's DNS points at 127.0.0.1 arrives here as Host.
   if (!IsLoopback(HostWithoutPort(headers.host))) {

@@ -27,10 +27,14 @@ ordered_json StoreDocument(const StoreSnapshot& store) {
     latency[kClassNames[i]] = {{"counts", store.latency[i].counts},
                                {"total_us", store.latency[i].total_us}};
   }
-  return {{"role", store.role},           {"address", store.address},
-          {"authority", store.authority}, {"connected", store.connected},
-          {"version", store.version},     {"run_id", store.run_id},
-          {"last_error", store.last_error}, {"requests", requests},
+  return {{"role", store.role},
+          {"address", store.address},
+          {"authority", store.authority},
+          {"connected", store.connected},
+          {"version", store.version},
+          {"run_id", store.run_id},
+          {"last_error", store.last_error},
+          {"requests", requests},
           {"latency", latency}};
 }
 

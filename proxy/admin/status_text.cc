@@ -89,7 +89,11 @@ class Renderer {
   // Counts of one class between the two documents.
   std::vector<uint64_t> LatencyCounts(size_t store, const char* request_class) const {
     const auto counts = [&](const json& document) {
-      return document.at("stores").at(store).at("latency").at(request_class).at("counts")
+      return document.at("stores")
+          .at(store)
+          .at("latency")
+          .at(request_class)
+          .at("counts")
           .get<std::vector<uint64_t>>();
     };
     std::vector<uint64_t> difference = counts(now_);
@@ -108,9 +112,10 @@ class Renderer {
   }
 
   void Stores() {
-    out_ += "\n" + Dim(Pad("STORE", 7) + Pad("ADDRESS", 21) + Pad("ROLE", 10) +
-                       PadLeft("READS", 10) + PadLeft("P50", 8) + PadLeft("P99", 8) +
-                       PadLeft("WRITES", 10) + PadLeft("P50", 8) + PadLeft("P99", 8) + " STATE") +
+    out_ += "\n" +
+            Dim(Pad("STORE", 7) + Pad("ADDRESS", 21) + Pad("ROLE", 10) + PadLeft("READS", 10) +
+                PadLeft("P50", 8) + PadLeft("P99", 8) + PadLeft("WRITES", 10) + PadLeft("P50", 8) +
+                PadLeft("P99", 8) + " STATE") +
             "\n";
     for (size_t i = 0; i < now_.at("stores").size(); ++i) {
       const json& store = now_.at("stores").at(i);
@@ -137,9 +142,9 @@ class Renderer {
   void Mirror() {
     const std::string state = Text(now_.at("mirror_state"));
     const std::string detail = Text(now_.at("mirror_detail"));
-    const std::string shown = state == "live" ? Good(state)
+    const std::string shown = state == "live"                                 ? Good(state)
                               : state == "refused" || state == "disconnected" ? Bad(state)
-                                                                                 : Warn(state);
+                                                                              : Warn(state);
     Line("mirror", shown + (detail.empty() ? "" : "  " + detail));
     const uint64_t live = now_.at("live_partitions").get<uint64_t>();
     const uint64_t partitions = now_.at("partitions").get<uint64_t>();
@@ -148,7 +153,8 @@ class Renderer {
     double share = partitions > 0 ? static_cast<double>(live) / static_cast<double>(partitions) : 0;
     if (state == "copying" && total > 0) {
       // The total is an estimate: full means that the partitions are live.
-      share = std::max(share, std::min(0.99, static_cast<double>(done) / static_cast<double>(total)));
+      share =
+          std::max(share, std::min(0.99, static_cast<double>(done) / static_cast<double>(total)));
     }
     const double percent = std::floor(share * 100) / 100;
     Line("copy", FormatBar(share, style_.bar_width) + " " + FormatShare(percent) + "  " +
@@ -174,8 +180,8 @@ class Renderer {
     for (const auto& [name, count] : counts.items()) {
       if (count.get<uint64_t>() == 0) continue;
       sum += count.get<uint64_t>();
-      parts += (parts.empty() ? "" : ", ") + Printable(name) + " " +
-               FormatCount(count.get<uint64_t>());
+      parts +=
+          (parts.empty() ? "" : ", ") + Printable(name) + " " + FormatCount(count.get<uint64_t>());
     }
     return FormatCount(sum) + (parts.empty() ? "" : " (" + parts + ")");
   }
@@ -211,11 +217,14 @@ class Renderer {
       const std::string result = Text(c.at("result"));
       const std::string text = Pad(Text(c.at("route")), 16) + Pad(result, 29) +
                                PadLeft(FormatCount(c.at("count").get<uint64_t>()), 26);
-      Line("shadow", result == "mismatched" && c.at("count").get<uint64_t>() > 0 ? Bad(text) : text);
+      Line("shadow",
+           result == "mismatched" && c.at("count").get<uint64_t>() > 0 ? Bad(text) : text);
     }
     const std::string breaker = Text(now_.at("breaker"));
-    Line("breaker", (breaker == "closed" ? Good(breaker) : breaker == "open" ? Bad(breaker) : Warn(breaker)) + "  trips " +
-                        FormatCount(now_.at("breaker_trips").get<uint64_t>()) +
+    Line("breaker", (breaker == "closed" ? Good(breaker)
+                     : breaker == "open" ? Bad(breaker)
+                                         : Warn(breaker)) +
+                        "  trips " + FormatCount(now_.at("breaker_trips").get<uint64_t>()) +
                         "  follower reads retried " +
                         FormatCount(now_.at("follower_read_retries").get<uint64_t>()));
   }
@@ -239,7 +248,8 @@ class Renderer {
 Result<std::string> RenderStatus(const std::string& before, const std::string& now,
                                  const StatusStyle& style) {
   try {
-    return Renderer(before.empty() ? json() : json::parse(before), json::parse(now), style).Render();
+    return Renderer(before.empty() ? json() : json::parse(before), json::parse(now), style)
+        .Render();
   } catch (const json::exception& error) {
     return Fail(std::string("the answer is not a crossfade status: ") + error.what());
   }

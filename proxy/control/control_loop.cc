@@ -148,7 +148,8 @@ void ControlLoop::Impl::ArmWatch() {
     watch_failed = false;
     return;
   }
-  if (!watch_failed) log::Warn("the configuration is not watched", {{"reason", armed.error().message}});
+  if (!watch_failed)
+    log::Warn("the configuration is not watched", {{"reason", armed.error().message}});
   watch_failed = true;
   retry.expires_after(kWatchRetry);
   retry.async_wait([this](const asio::error_code& error) {
@@ -183,10 +184,9 @@ void ControlLoop::Impl::FinishStop(const StopReport& report) {
   if (report.drained) {
     log::Info("stopped", {{"clients_closed", report.clients_closed}});
   } else {
-    log::Warn("stopped with the follower behind",
-              {{"log_entries", report.entries_left},
-               {"dirty_keys", report.dirty_keys_left},
-               {"clients_closed", report.clients_closed}});
+    log::Warn("stopped with the follower behind", {{"log_entries", report.entries_left},
+                                                   {"dirty_keys", report.dirty_keys_left},
+                                                   {"clients_closed", report.clients_closed}});
   }
   io.stop();
 }
@@ -250,9 +250,8 @@ ReloadOutcome ControlLoop::Reload() {
     return outcome;
   };
   // The task ends before this call does, so it may use its frame.
-  const bool posted = impl_->Post([&] {
-    promise.set_value(impl_->stopping ? refuse() : impl_->reloader.Reload("api"));
-  });
+  const bool posted = impl_->Post(
+      [&] { promise.set_value(impl_->stopping ? refuse() : impl_->reloader.Reload("api")); });
   return posted ? future.get() : refuse();
 }
 

@@ -90,9 +90,9 @@ class LineFormatter final : public spdlog::formatter {
  public:
   void format(const spdlog::details::log_msg& message, spdlog::memory_buf_t& out) override {
     const Line line = Decode(message);
-    const std::string text = active_format.load(std::memory_order_relaxed) == config::LogFormat::kJson
-                                 ? JsonLine(line)
-                                 : TextLine(line);
+    const std::string text =
+        active_format.load(std::memory_order_relaxed) == config::LogFormat::kJson ? JsonLine(line)
+                                                                                  : TextLine(line);
     out.append(text.data(), text.data() + text.size());
     out.push_back('\n');
   }
@@ -144,8 +144,8 @@ std::string JsonLine(const Line& line) {
 }
 
 void SetUpLog(const std::string& level, config::LogFormat format) {
-  auto logger =
-      std::make_shared<spdlog::logger>("crossfade", std::make_shared<spdlog::sinks::stderr_sink_mt>());
+  auto logger = std::make_shared<spdlog::logger>("crossfade",
+                                                 std::make_shared<spdlog::sinks::stderr_sink_mt>());
   logger->set_formatter(std::make_unique<LineFormatter>());
   logger->flush_on(spdlog::level::trace);
   spdlog::set_default_logger(std::move(logger));

@@ -46,12 +46,14 @@ AdminClient::AdminClient(std::string url, std::string token)
 AdminClient::~AdminClient() = default;
 
 Result<AdminAnswer> AdminClient::Get(const std::string& path) {
-  if (!impl_->http.is_valid()) return Fail("--admin: " + url_ + " is not a URL like http://HOST:PORT");
+  if (!impl_->http.is_valid())
+    return Fail("--admin: " + url_ + " is not a URL like http://HOST:PORT");
   return impl_->Finish(impl_->http.Get(path, impl_->headers), url_);
 }
 
 Result<AdminAnswer> AdminClient::Post(const std::string& path) {
-  if (!impl_->http.is_valid()) return Fail("--admin: " + url_ + " is not a URL like http://HOST:PORT");
+  if (!impl_->http.is_valid())
+    return Fail("--admin: " + url_ + " is not a URL like http://HOST:PORT");
   return impl_->Finish(impl_->http.Post(path, impl_->headers, "", "application/json"), url_);
 }
 

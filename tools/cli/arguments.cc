@@ -113,8 +113,10 @@ Result<Arguments> ParseArguments(const std::vector<std::string>& words,
     return Usage("crossfade " + arguments.command + ": which FILE?", arguments.command);
   }
   if (!arguments.config.empty() && (arguments.port || arguments.admin_port)) {
-    return Usage("--port and --admin-port are for embedded mode; with --config the file says where "
-                 "to listen", "serve");
+    return Usage(
+        "--port and --admin-port are for embedded mode; with --config the file says where "
+        "to listen",
+        "serve");
   }
   return arguments;
 }

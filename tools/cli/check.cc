@@ -23,9 +23,8 @@ void CompareWithRunning(const Arguments& arguments, const config::Plan& plan) {
     std::printf("\n%s is not a crossfade proxy: not compared\n", client.Url().c_str());
     return;
   }
-  const auto difference =
-      PlanDifference(running.value("text", ""), running.value("digest", ""),
-                     config::CanonicalText(plan.settings), plan.digest);
+  const auto difference = PlanDifference(running.value("text", ""), running.value("digest", ""),
+                                         config::CanonicalText(plan.settings), plan.digest);
   if (difference.empty()) {
     std::printf("\nthe proxy at %s runs this very plan\n", client.Url().c_str());
     return;

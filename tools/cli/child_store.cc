@@ -32,9 +32,8 @@ uint16_t FreePort() {
   address.sin_family = AF_INET;
   address.sin_addr.s_addr = htonl(INADDR_LOOPBACK);
   socklen_t size = sizeof address;
-  const bool bound =
-      bind(descriptor, reinterpret_cast<sockaddr*>(&address), size) == 0 &&
-      getsockname(descriptor, reinterpret_cast<sockaddr*>(&address), &size) == 0;
+  const bool bound = bind(descriptor, reinterpret_cast<sockaddr*>(&address), size) == 0 &&
+                     getsockname(descriptor, reinterpret_cast<sockaddr*>(&address), &size) == 0;
   close(descriptor);
   return bound ? ntohs(address.sin_port) : uint16_t{0};
 }
@@ -112,12 +111,10 @@ Result<std::unique_ptr<ChildStore>> ChildStore::Start(const std::string& binary,
 }
 
 Status ChildStore::Launch(const std::string& binary) {
-  std::vector<std::string> words = {binary,         "--port", std::to_string(port_),
-                                    "--bind",       "127.0.0.1",
-                                    "--save",       "",
-                                    "--appendonly", "no",
-                                    "--dir",        folder_,
-                                    "--logfile",    folder_ + "/redis.log"};
+  std::vector<std::string> words = {
+      binary,   "--port",    std::to_string(port_), "--bind", "127.0.0.1",
+      "--save", "",          "--appendonly",        "no",     "--dir",
+      folder_,  "--logfile", folder_ + "/redis.log"};
   std::vector<char*> pointers;
   for (std::string& word : words) pointers.push_back(word.data());
   pointers.push_back(nullptr);

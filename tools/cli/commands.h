@@ -9,9 +9,9 @@
 namespace crossfade::cli {
 
 inline constexpr int kDone = 0;
-inline constexpr int kFailed = 1;    // invalid, refused, not ready: see --help of the command
+inline constexpr int kFailed = 1;  // invalid, refused, not ready: see --help of the command
 inline constexpr int kCouldNotRun = 2;
-inline constexpr int kBehind = 3;    // serve: ended with the follower behind
+inline constexpr int kBehind = 3;  // serve: ended with the follower behind
 
 int Main(int argc, char** argv);
 

@@ -33,8 +33,9 @@ std::string OwnBinary() {
 Result<std::unique_ptr<Embedded>> Embedded::Start(uint16_t port, uint16_t admin_port) {
   const std::string binary = FindInPath("redis-server");
   if (binary.empty()) {
-    return Fail("embedded mode needs redis-server, and there is none in PATH; install it (Debian: "
-                "apt-get install redis-server), or give your stores with --config FILE");
+    return Fail(
+        "embedded mode needs redis-server, and there is none in PATH; install it (Debian: "
+        "apt-get install redis-server), or give your stores with --config FILE");
   }
   std::unique_ptr<Embedded> embedded(new Embedded);
   if (Status made = embedded->CreateFolders(); !made) return tl::unexpected(made.error());
@@ -83,7 +84,7 @@ Status Embedded::WriteConfig(uint16_t port, uint16_t admin_port) const {
       << "stores:\n"
       << "  legacy: {url: \"redis://127.0.0.1:" << legacy_->port() << "\"}\n"
       << "  new:    {url: \"redis://127.0.0.1:" << new_->port() << "\"}\n"
-      << "stage: ramp         # observe | mirror | ramp; follower reads need ramp\n"
+      << "stage: ramp         # observe | mirror | ramp\n"
       << "mirror: {ack: authority, memory: 64MiB}\n"
       << "reads:\n"
       << "  follower: 0%      # share of keys whose reads may go to the new store: try 25%\n"
@@ -98,8 +99,8 @@ Status Embedded::WriteConfig(uint16_t port, uint16_t admin_port) const {
 
 void Embedded::WatchChildren() {
   const auto watch = [](ChildStore& store, const char* role) {
-    store.OnExit([role, restart = store.RestartLine(), port = store.port()](
-                     const std::string& how) {
+    store.OnExit([role, restart = store.RestartLine(),
+                  port = store.port()](const std::string& how) {
       log::Warn("a store of embedded mode ended; it is not restarted by itself",
                 {{"store", role}, {"port", uint64_t{port}}, {"how", how}, {"restart", restart}});
     });

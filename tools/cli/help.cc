@@ -3,7 +3,7 @@
 namespace crossfade::cli {
 namespace {
 
-constexpr char kAll[] = R"(crossfade: a proxy that moves a live application from one Redis store to another
+constexpr char kAll[] = R"(crossfade: moves a live application from one Redis store to another
 
 usage:
   crossfade serve [--config FILE]       run the proxy; without a file, try it on two local stores

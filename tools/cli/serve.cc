@@ -58,9 +58,10 @@ void AllowDescriptors(uint32_t clients) {
   limit = before;
   limit.rlim_cur = std::min(wanted, before.rlim_max);
   if (setrlimit(RLIMIT_NOFILE, &limit) == 0 && limit.rlim_cur >= wanted) return;
-  log::Warn("the limit of open files allows fewer clients than limits.clients; raise it (ulimit -n)",
-            {{"open_files", static_cast<uint64_t>(limit.rlim_cur)},
-             {"needed", static_cast<uint64_t>(wanted)}});
+  log::Warn(
+      "the limit of open files allows fewer clients than limits.clients; raise it (ulimit -n)",
+      {{"open_files", static_cast<uint64_t>(limit.rlim_cur)},
+       {"needed", static_cast<uint64_t>(wanted)}});
 }
 
 void Apply(const config::Plan& plan) {
@@ -69,7 +70,8 @@ void Apply(const config::Plan& plan) {
 }
 
 std::string Hint(const Arguments& arguments) {
-  return arguments.config.empty() ? "; choose other ports with --port and --admin-port" : "";
+  if (arguments.config.empty()) return "; choose other ports with --port and --admin-port";
+  return "; choose another address in " + arguments.config;
 }
 
 config::Endpoint WithPort(config::Endpoint endpoint, uint16_t port) {

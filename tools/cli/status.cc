@@ -35,7 +35,8 @@ int ExitCode(const std::string& status) {
 
 // False when standard output is gone.
 bool Print(const std::string& text) {
-  return std::fwrite(text.data(), 1, text.size(), stdout) == text.size() && std::fflush(stdout) == 0;
+  return std::fwrite(text.data(), 1, text.size(), stdout) == text.size() &&
+         std::fflush(stdout) == 0;
 }
 
 int Watch(AdminClient& client, bool json) {

@@ -27,9 +27,9 @@ inline proxy::Snapshot SampleSnapshot() {
     store.version = "7.0.15";
     store.last_error = store.authority ? "" : "connection refused";
     store.requests = {1000, 200, 30};
-    store.latency[0].counts[7] = 600;   // below 128 us
-    store.latency[0].counts[9] = 390;   // below 512 us
-    store.latency[0].counts[27] = 10;   // longer than all bounds
+    store.latency[0].counts[7] = 600;  // below 128 us
+    store.latency[0].counts[9] = 390;  // below 512 us
+    store.latency[0].counts[27] = 10;  // longer than all bounds
     store.latency[0].total_us = 123'456;
     store.latency[1].counts[0] = 200;
     s.stores.push_back(store);
@@ -55,7 +55,8 @@ inline proxy::Snapshot SampleSnapshot() {
   s.breaker = "half_open";
   s.breaker_trips = 3;
   s.follower_read_retries = 9;
-  s.read_decisions = {{"default", "legacy", "percentage", 750}, {"default", "new", "eligible", 250}};
+  s.read_decisions = {{"default", "legacy", "percentage", 750},
+                      {"default", "new", "eligible", 250}};
   s.shadow = {{"default", "matched", 99}, {"default", "mismatched", 1}};
   s.client_errors = {{"protocol", 1}};
   return s;

@@ -59,12 +59,14 @@ inline Exchange ExchangeBytes(uint16_t port, const std::string& bytes) {
 
 inline Exchange HttpCall(uint16_t port, const std::string& method, const std::string& path,
                          const std::string& headers = "", const std::string& body = "") {
-  const std::string host =
-      headers.find("Host:") == std::string::npos ? "Host: 127.0.0.1:" + std::to_string(port) + "\r\n" : "";
-  const std::string length =
-      body.empty() && method != "POST" ? "" : "Content-Length: " + std::to_string(body.size()) + "\r\n";
-  return ExchangeBytes(port, method + " " + path + " HTTP/1.1\r\n" + host + headers + length +
-                                 "\r\n" + body);
+  const std::string host = headers.find("Host:") == std::string::npos
+                               ? "Host: 127.0.0.1:" + std::to_string(port) + "\r\n"
+                               : "";
+  const std::string length = body.empty() && method != "POST"
+                                 ? ""
+                                 : "Content-Length: " + std::to_string(body.size()) + "\r\n";
+  return ExchangeBytes(
+      port, method + " " + path + " HTTP/1.1\r\n" + host + headers + length + "\r\n" + body);
 }
 
 }  // namespace crossfade::test

@@ -21,8 +21,7 @@ using test::HttpCall;
 class AdminServerTest : public ::testing::Test {
  protected:
   void StartWith(const std::string& token) {
-    server_ = std::make_unique<AdminServer>(
-        test::Loopback(0), token);
+    server_ = std::make_unique<AdminServer>(test::Loopback(0), token);
     const Status bound = server_->Bind();
     ASSERT_TRUE(bound) << bound.error().message;
     server_->Start(plane_, control_);
@@ -169,7 +168,8 @@ TEST_F(AdminServerTest, SilentConnectionsDoNotStopTheOthers) {
 }
 
 TEST_F(AdminServerTest, EachConnectionServesOneRequest) {
-  const Exchange answer = HttpCall(server_->Port(), "GET", "/healthz", "Connection: keep-alive\r\n");
+  const Exchange answer =
+      HttpCall(server_->Port(), "GET", "/healthz", "Connection: keep-alive\r\n");
   EXPECT_EQ(answer.status, 200);  // the exchange ends when the server closes
 }
 
@@ -191,9 +191,9 @@ TEST_F(AdminServerTest, ATakenAddressIsAnError) {
   AdminServer second(test::Loopback(server_->Port()), "");
   const Status bound = second.Bind();
   ASSERT_FALSE(bound);
-  EXPECT_EQ(bound.error().message, "admin.listen: can't listen on 127.0.0.1:" +
-                                       std::to_string(server_->Port()) +
-                                       ": Address already in use");
+  EXPECT_EQ(bound.error().message,
+            "admin.listen: can't listen on 127.0.0.1:" + std::to_string(server_->Port()) +
+                ": Address already in use");
 }
 
 TEST_F(AdminServerTest, AfterStopNothingAnswers) {

@@ -191,8 +191,10 @@ TEST(Metrics, EveryFamilyHasItsTypeAndValue) {
       {"crossfade_store_connected", "gauge", {{"store", "legacy"}}, 1},
       {"crossfade_store_connected", "gauge", {{"store", "new"}}, 0},
       {"crossfade_store_authority", "gauge", {{"store", "legacy"}}, 1},
-      {"crossfade_read_decisions_total", "counter",
-       {{"route", "default"}, {"store", "new"}, {"reason", "eligible"}}, 250},
+      {"crossfade_read_decisions_total",
+       "counter",
+       {{"route", "default"}, {"store", "new"}, {"reason", "eligible"}},
+       250},
       {"crossfade_shadow_total", "counter", {{"route", "default"}, {"result", "mismatched"}}, 1},
       {"crossfade_follower_read_retries_total", "counter", {}, 9},
       {"crossfade_mirror_lag_seconds", "gauge", {}, 0.0125},
@@ -287,7 +289,7 @@ TEST(Metrics, LargeCountsKeepEveryDigit) {
 
 TEST(Metrics, StatesHaveTheirNumbers) {
   const std::vector<std::pair<std::string, double>> breakers = {
-      {"closed", 0}, {"half_open", 1}, {"open", 2}};
+      {"closed", 0}, {"half_open", 1}, {"half-open", 1}, {"open", 2}};
   for (const auto& [name, value] : breakers) {
     Snapshot snapshot;
     snapshot.breaker = name;

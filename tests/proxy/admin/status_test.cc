@@ -81,7 +81,8 @@ TEST(StatusText, TellsWhatMatters) {
   EXPECT_TRUE(Has(text, "ready  up 1m 30s")) << text;
   EXPECT_TRUE(Has(text, "plan #3 aaaaaaaaaaaa\n")) << text;
   EXPECT_TRUE(Has(text, "NOT CONNECTED: connection refused")) << text;
-  EXPECT_TRUE(Has(text, "[##################------------] 61%  610 of ~1,000 keys, 612 of 1,024")) << text;
+  EXPECT_TRUE(Has(text, "[##################------------] 61%  610 of ~1,000 keys, 612 of 1,024"))
+      << text;
   EXPECT_TRUE(Has(text, "12 ms  log 77 entries, 4.0 KiB of 256 MiB")) << text;
   EXPECT_TRUE(Has(text, "drift 2 (reply 2)")) << text;
   EXPECT_TRUE(Has(text, "half_open  trips 3")) << text;

@@ -11,9 +11,13 @@ namespace {
 
 using nlohmann::json;
 
-const Line kPlain{1'700'000'000'123, "info", "plan applied", {{"epoch", uint64_t{3}}, {"file", "a.yaml"}}};
-const Line kNasty{1'700'000'000'000, "warn", "line\nbreak \x1b[31m",
-                  {{"reason", "say \"no\"\nlevel=error \\ end"}, {"empty", ""}, {"bytes", "\xff\x01"}}};
+const Line kPlain{
+    1'700'000'000'123, "info", "plan applied", {{"epoch", uint64_t{3}}, {"file", "a.yaml"}}};
+const Line kNasty{
+    1'700'000'000'000,
+    "warn",
+    "line\nbreak \x1b[31m",
+    {{"reason", "say \"no\"\nlevel=error \\ end"}, {"empty", ""}, {"bytes", "\xff\x01"}}};
 
 TEST(Log, TextHasTimeLevelMessageAndFields) {
   EXPECT_EQ(TextLine(kPlain), "2023-11-14T22:13:20.123Z info  plan applied epoch=3 file=a.yaml");
@@ -54,7 +58,11 @@ class LogOutput : public ::testing::Test {
 TEST_F(LogOutput, FieldsReachTheFormatters) {
   SetUpLog("info", config::LogFormat::kJson);
   const auto lines = Lines([] {
-    Info("hello \x1e\x1f there", {{"who", "a\x1e" "b\x1f" "c"}, {"n", uint64_t{7}}});
+    Info("hello \x1e\x1f there", {{"who",
+                                   "a\x1e"
+                                   "b\x1f"
+                                   "c"},
+                                  {"n", uint64_t{7}}});
     spdlog::warn("plain {}", "call");
   });
   ASSERT_EQ(lines.size(), 2u);

@@ -21,8 +21,9 @@ class ReloaderTest : public ::testing::Test {
     Scratch::Write(file_, ConfigText("0%"));
     auto settings = config::LoadSettings(file_);
     ASSERT_TRUE(settings) << settings.error().message;
-    reloader_ = std::make_unique<Reloader>(file_, plane_, config::MakePlan(*settings, 1),
-                                           [this](const config::Plan& plan) { applied_ = plan.epoch; });
+    reloader_ =
+        std::make_unique<Reloader>(file_, plane_, config::MakePlan(*settings, 1),
+                                   [this](const config::Plan& plan) { applied_ = plan.epoch; });
   }
 
   Scratch scratch_;

@@ -14,7 +14,8 @@ namespace crossfade::test {
 class Scratch {
  public:
   Scratch() {
-    std::string pattern = (std::filesystem::temp_directory_path() / "crossfade_control_XXXXXX").string();
+    std::string pattern =
+        (std::filesystem::temp_directory_path() / "crossfade_control_XXXXXX").string();
     if (mkdtemp(pattern.data()) == nullptr) std::abort();
     folder_ = pattern;
   }
@@ -46,7 +47,8 @@ inline std::string ConfigText(const std::string& follower, const std::string& mo
          "  legacy: {url: \"redis://127.0.0.1:7001\"}\n"
          "  new: {url: \"redis://127.0.0.1:7002\"}\n"
          "stage: ramp\n"
-         "reads: {follower: " + follower + "}\n" + more;
+         "reads: {follower: " +
+         follower + "}\n" + more;
 }
 
 }  // namespace crossfade::test

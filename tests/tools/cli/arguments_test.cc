@@ -21,7 +21,8 @@ TEST(Arguments, DefaultsEnvironmentAndOptionsInThatOrder) {
                                                           {"CROSSFADE_TOKEN", "t"}};
   EXPECT_EQ(Parse({"status"}, environment)->admin, "http://a:1");
   EXPECT_EQ(Parse({"status"}, environment)->token, "t");
-  EXPECT_EQ(Parse({"status", "--admin", "http://b:2", "--token=u"}, environment)->admin, "http://b:2");
+  EXPECT_EQ(Parse({"status", "--admin", "http://b:2", "--token=u"}, environment)->admin,
+            "http://b:2");
   EXPECT_EQ(Parse({"status", "--admin", "http://b:2", "--token=u"}, environment)->token, "u");
 }
 
@@ -40,11 +41,21 @@ TEST(Arguments, EachCommandTakesItsOptions) {
 }
 
 TEST(Arguments, WrongUsageNamesTheHelp) {
-  const std::vector<std::vector<std::string>> wrong = {
-      {}, {"servee"}, {"serve", "--watch"}, {"serve", "file"}, {"serve", "--port"},
-      {"serve", "--port", "65536"}, {"serve", "--port", "-1"}, {"serve", "--port", "1x"},
-      {"serve", "--port="}, {"check"}, {"check", "a", "b"}, {"status", "--watch=1"},
-      {"serve", "--config", "f", "--port", "1"}, {"reload", "--watch"}, {"status", "-w"}};
+  const std::vector<std::vector<std::string>> wrong = {{},
+                                                       {"servee"},
+                                                       {"serve", "--watch"},
+                                                       {"serve", "file"},
+                                                       {"serve", "--port"},
+                                                       {"serve", "--port", "65536"},
+                                                       {"serve", "--port", "-1"},
+                                                       {"serve", "--port", "1x"},
+                                                       {"serve", "--port="},
+                                                       {"check"},
+                                                       {"check", "a", "b"},
+                                                       {"status", "--watch=1"},
+                                                       {"serve", "--config", "f", "--port", "1"},
+                                                       {"reload", "--watch"},
+                                                       {"status", "-w"}};
   for (const auto& words : wrong) {
     const auto parsed = Parse(words);
     ASSERT_FALSE(parsed) << (words.empty() ? "" : words.back());
