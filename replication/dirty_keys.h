@@ -15,6 +15,7 @@ namespace crossfade::replication {
 struct KeyName {
   uint32_t db = 0;
   std::string name;
+  uint32_t round = 0;  // of a key that is being read: see Replicator::HoldSyncs
 };
 
 class DirtyKeys {

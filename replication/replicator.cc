@@ -67,7 +67,7 @@ void Replicator::Trust() {
 }
 
 void Replicator::LeaveLive(std::string_view reason) {
-  if (state_ != MirrorState::kLive && state_ != MirrorState::kCopying) return;
+  if (!recorded()) return;
   state_ = MirrorState::kUnfinished;
   ++era_;
   for (uint64_t seq = next_; seq <= log_.head_seq(); ++seq) Drop(log_.At(seq), seq);
@@ -80,7 +80,7 @@ void Replicator::LeaveLive(std::string_view reason) {
 
 void Replicator::MarkKey(uint32_t db, std::string_view key, Drift reason, uint64_t seq,
                          bool count) {
-  if (state_ != MirrorState::kLive && state_ != MirrorState::kCopying) return;
+  if (!recorded()) return;
   if (dirty_.Mark(db, key, seq) && count) {
     ++counters_.drift[static_cast<size_t>(reason)];
     events_.OnDrift(reason, db, key);
@@ -90,6 +90,14 @@ void Replicator::MarkKey(uint32_t db, std::string_view key, Drift reason, uint64
 void Replicator::MarkWritten(uint32_t db, Drift reason, uint64_t seq, bool count) {
   ForEachKey(db, [&](std::string_view name, routing::Access access, uint32_t key_db) {
     if (access != routing::Access::kRead) MarkKey(key_db, name, reason, seq, count);
+  });
+  if (dirty_.size() > limits::kDirtyKeysMax) LeaveLive("more keys are dirty than can be kept");
+}
+
+// What the entry reads as well: the fault may be there.
+void Replicator::MarkNamed(uint32_t db, Drift reason, uint64_t seq) {
+  ForEachKey(db, [&](std::string_view name, routing::Access, uint32_t key_db) {
+    MarkKey(key_db, name, reason, seq, true);
   });
   if (dirty_.size() > limits::kDirtyKeysMax) LeaveLive("more keys are dirty than can be kept");
 }
@@ -132,6 +140,7 @@ bool Replicator::NextSync(int64_t now_us, KeyName& key) {
   if (syncs_under_way_ >= limits::kSyncsUnderWay) return false;
   if (log_.bytes() > std::min<uint64_t>(limits::kSyncLogBytes, memory_bytes_ / 2)) return false;
   if (!dirty_.NextToSync(now_us, key)) return false;
+  key.round = sync_round_;
   ++syncs_under_way_;
   return true;
 }
@@ -147,7 +156,7 @@ void Replicator::FinishSync(const KeyName& key, std::string_view dump, std::stri
     return;
   }
   effect_.Clear();
-  if (!DeriveSync(key.name, dump, expiry, effect_)) {
+  if (key.round != sync_round_ || !DeriveSync(key.name, dump, expiry, effect_)) {
     SyncReadFailed(key);
     return;
   }

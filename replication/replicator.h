@@ -137,7 +137,11 @@ class Replicator {
 
   // A lane was lost with writes unanswered that its server may yet execute: no
   // key may be synced before that connection is known to be dead (design R8).
-  void HoldSyncs(bool hold) { syncs_held_ += hold ? 1u : ~0u; }
+  // What is being read now does not count: it may have waited for that very lane.
+  void HoldSyncs(bool hold) {
+    syncs_held_ += hold ? 1u : ~0u;
+    if (hold) ++sync_round_;
+  }
 
   // ---- The applier's connection.
   void FollowerReady();  // connected, and all earlier connections are dead
@@ -236,9 +240,11 @@ class Replicator {
       }
     }
   }
+  bool recorded() const { return state_ == MirrorState::kLive || state_ == MirrorState::kCopying; }
   bool AnyKeyAwaitsSync(uint32_t db);
   bool AnyKeySuspended(uint32_t db, uint64_t seq);
   void MarkWritten(uint32_t db, Drift reason, uint64_t seq, bool count);
+  void MarkNamed(uint32_t db, Drift reason, uint64_t seq);
   void MarkKey(uint32_t db, std::string_view key, Drift reason, uint64_t seq, bool count);
   void Done(WriteKeys& keys, uint64_t intent, bool sent);
   void Count(const LogEntry& entry, uint64_t seq);
@@ -264,7 +270,7 @@ class Replicator {
   ReplicatorEvents& events_;
   uint64_t memory_bytes_;
   MirrorState state_ = MirrorState::kOff;
-  uint64_t era_ = 0;  // rises when live is left
+  uint64_t era_ = 0;  // rises when live is left, and when all keys change places
 
   KeyGate gate_;
   IntentWindow intents_;
@@ -290,6 +296,7 @@ class Replicator {
   BlockRef select_text_;
   uint32_t syncs_under_way_ = 0;  // being read, or in the log
   uint32_t syncs_held_ = 0;       // lanes lost and not yet known to be dead
+  uint32_t sync_round_ = 0;       // rises with each such lane
 
   // Scratch, reused.
   Effect effect_;

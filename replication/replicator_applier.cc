@@ -34,6 +34,8 @@ void Replicator::FollowerReady() {
   applier_db_ = 0;
   select_sent_ = false;
   replies_seen_ = 0;
+  guard_failed_ = false;
+  follower_expiring_ = false;
 }
 
 // What was sent and not answered may or may not have been applied.
@@ -54,6 +56,9 @@ void Replicator::FollowerLost() {
   next_ = log_.applied_seq() + 1;
   in_flight_ = 0;
   in_flight_bytes_ = 0;
+  if (!recorded()) {  // a flush of a former era is of no use any more
+    for (uint64_t seq = next_; seq <= log_.head_seq(); ++seq) Drop(log_.At(seq), seq);
+  }
   PopDone();
 }
 
@@ -169,8 +174,7 @@ void Replicator::OnSelectReply(std::string_view frame) {
     applier_db_ = wanted_db_;
     return;
   }
-  LogEntry& entry = log_.At(next_);
-  events_.OnSyncRefused(entry.db, "(every key of this db)", frame);
+  events_.OnSyncRefused(wanted_db_, "(every key of this db)", frame);
   LeaveLive("the follower has not as many databases as the authority");
 }
 
@@ -223,7 +227,10 @@ void Replicator::FinishEntry(LogEntry& entry, uint64_t seq, std::string_view fra
     case EntryKind::kSwap:
       if (ReplyDigest(frame) != entry.expected && (entry.expected != 0 || AnyError(frame))) {
         LeaveLive("the follower replied otherwise to a change of all keys");
+      } else if (!dirty_.empty()) {
+        LeaveLive("keys became dirty before a change of all keys");
       }
+      ++era_;
       return;
     case EntryKind::kShadow:
       return FinishShadow(entry, seq, frame, unix_ms);
@@ -238,7 +245,7 @@ void Replicator::FinishEffect(LogEntry& entry, uint64_t seq, std::string_view fr
   if (!differs && !guard_failed_ && dirty_.empty()) return;
   Parse(entry.Effect());
   if (differs || guard_failed_) {
-    MarkWritten(entry.db, differs ? Drift::kReply : Drift::kExpiry, seq, true);
+    MarkNamed(entry.db, differs ? Drift::kReply : Drift::kExpiry, seq);
   } else if (AnyKeySuspended(entry.db, seq)) {
     // It was sent before one of its keys was found dirty.
     MarkWritten(entry.db, Drift::kSpread, seq, true);
@@ -283,9 +290,7 @@ void Replicator::FinishShadow(LogEntry& entry, uint64_t seq, std::string_view fr
   }
   events_.OnShadow(observation);
   if (observation.result != ShadowResult::kMismatched) return;
-  ForEachKey(entry.db, [&](std::string_view name, routing::Access, uint32_t key_db) {
-    MarkKey(key_db, name, Drift::kShadow, seq, true);
-  });
+  MarkNamed(entry.db, Drift::kShadow, seq);
 }
 
 }  // namespace crossfade::replication

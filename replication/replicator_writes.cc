@@ -40,8 +40,7 @@ uint64_t Replicator::FinishWrite(LaneId lane, WriteRecord& write, std::string_vi
   // leaving it after the entry is logged.
   gate_.Leave(lane, write.keys.gate());
   if (write.shadow) return DeriveShadow(write, reply);
-  const bool recorded = state_ == MirrorState::kLive || state_ == MirrorState::kCopying;
-  const uint64_t seq = recorded ? Derive(write, reply, unix_ms) : 0;
+  const uint64_t seq = recorded() ? Derive(write, reply, unix_ms) : 0;
   if (seq == 0) Done(write.keys, write.intent, false);
   if (seq != 0 && log_.bytes() > memory_bytes_) Collapse();
   return seq;
@@ -102,6 +101,7 @@ uint64_t Replicator::Derive(WriteRecord& write, std::string_view reply, int64_t 
     if (state_ == MirrorState::kLive && dirty_.empty()) {
       const uint64_t seq = AppendEffect(write, EntryKind::kSwap, reply);
       expiries_.AddEvery();
+      ++era_;
       return seq;
     }
     LeaveLive("all keys changed while some were not in step");
@@ -209,8 +209,10 @@ void Replicator::Count(const LogEntry& entry, uint64_t seq) {
   if (entry.keys.all()) stripes_.all().last_logged = seq;
 }
 
+// Only while the log has room: no effect is given up for a read.
 uint64_t Replicator::DeriveShadow(WriteRecord& write, std::string_view reply) {
-  if (state_ != MirrorState::kLive) return 0;
+  if (state_ != MirrorState::kLive || !follower_ready_) return 0;
+  if (log_.bytes() > memory_bytes_ / 2) return 0;
   Parse(write.request);
   if (!dirty_.empty() && AnyKeyAwaitsSync(write.db)) return 0;
   BuildGuards(write.db, true);
@@ -263,9 +265,14 @@ void Replicator::Collapse() {
   in_flight_bytes_ = 0;
   replies_seen_ = 0;
   select_sent_ = false;
+  last_dropped_ = head;
   PopDone();
   log_.Shrink();
   for (Kept& flush : flushes) {
+    if (!recorded()) {
+      Done(flush.keys, flush.intent, false);
+      continue;
+    }
     LogEntry& entry = log_.Append(EntryKind::kFlush, {}, flush.bytes, {}, nullptr);
     entry.db = flush.db;
     entry.intent = flush.intent;

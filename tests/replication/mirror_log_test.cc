@@ -51,8 +51,7 @@ TEST(MirrorLogTest, ASharedEffectIsKeptByReferenceAndGivenBack) {
   const BlockRef block(Block::Make(100));
   std::memcpy(block->data(), "effect", 6);
   {
-    LogEntry& entry =
-        log.Append(EntryKind::kEffect, "PTTL", "", {block->data(), 6}, block.get());
+    LogEntry& entry = log.Append(EntryKind::kEffect, "PTTL", "", {block->data(), 6}, block.get());
     EXPECT_EQ(Head(entry), "PTTL");
     EXPECT_EQ(entry.Effect(), "effect");
     EXPECT_EQ(entry.Effect().data(), block->data());
@@ -117,7 +116,8 @@ class MirrorLogRandomTest : public testing::TestWithParam<uint64_t> {
   };
   uint64_t Below(uint64_t n) { return random_() % n; }
   std::string RandomBytes() {
-    static constexpr size_t kMost[] = {10, 100, 2'000, limits::kBlockBytes, limits::kBlockBytes * 3};
+    static constexpr size_t kMost[] = {10, 100, 2'000, limits::kBlockBytes,
+                                       limits::kBlockBytes * 3};
     const uint64_t dice = Below(100);
     const size_t most = kMost[dice < 50 ? 0 : dice < 80 ? 1 : dice < 97 ? 2 : dice < 99 ? 3 : 4];
     return std::string(Below(most + 1), static_cast<char>('a' + Below(26)));
@@ -140,8 +140,8 @@ class MirrorLogRandomTest : public testing::TestWithParam<uint64_t> {
     const LogEntry& entry = log_.At(log_.applied_seq() + 1 + Below(copies_.size()));
     held_.push_back({BlockRef::Share(entry.head_block), Head(entry), std::string(Head(entry))});
     if (entry.shared_size > 0) {
-      held_.push_back({BlockRef::Share(entry.shared_block.get()), entry.Effect(),
-                       std::string(entry.Effect())});
+      held_.push_back(
+          {BlockRef::Share(entry.shared_block.get()), entry.Effect(), std::string(entry.Effect())});
     }
   }
   void LetGo() {
