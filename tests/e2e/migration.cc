@@ -45,7 +45,7 @@ bool Await(const std::function<bool()>& holds, std::chrono::milliseconds timeout
 }
 
 Migration::Migration(MigrationOptions options) : legacy(options.legacy_args) {
-  if (options.relay) relay.emplace(fresh.port());
+  if (options.relay) relay.emplace(fresh.port(), options.relay_marker);
   config.legacy_port = legacy.port();
   config.new_port = options.relay ? relay->port() : fresh.port();
 }

@@ -30,6 +30,7 @@ std::string WorkersName(const ::testing::TestParamInfo<int>& param);
 struct MigrationOptions {
   std::vector<std::string> legacy_args;
   bool relay = false;
+  std::string relay_marker = "";  // Relay's
 };
 
 class Migration {

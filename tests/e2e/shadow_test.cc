@@ -23,8 +23,7 @@ TEST_P(Shadow, FindsNothingUnderLoadAndOneCorruptedKeyAfterIt) {
   migration.ExpectEqualWhenDrained();
   const nlohmann::json under_load = migration.Status();
   EXPECT_EQ(Mismatched(under_load), 0u) << under_load["shadow"];
-  EXPECT_GT(SumWhere(under_load["shadow"], "result", "matched"), 100u)
-      << under_load["shadow"];
+  EXPECT_GT(SumWhere(under_load["shadow"], "result", "matched"), 100u) << under_load["shadow"];
 
   RedisClient client(migration.proxy->port());
   ASSERT_TRUE(client.Call({"HSET", "victim", "f", "right"}).ok());

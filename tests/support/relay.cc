@@ -88,9 +88,11 @@ struct Relay::Link {
   int target = -1;
   Pipe up;    // client to target
   Pipe down;  // target to client
+  bool disturbed = false;
 };
 
-Relay::Relay(uint16_t target_port) : target_port_(target_port) {
+Relay::Relay(uint16_t target_port, std::string marker)
+    : target_port_(target_port), marker_(std::move(marker)) {
   listener_ = ::socket(AF_INET, SOCK_STREAM | SOCK_CLOEXEC, 0);
   const int on = 1;
   ::setsockopt(listener_, SOL_SOCKET, SO_REUSEADDR, &on, sizeof on);
@@ -138,15 +140,22 @@ void Relay::Accept() {
   ++accepted_;
 }
 
+bool Relay::IsPaused(const Link& link) const { return paused_ && link.disturbed; }
+
 bool Relay::Serve(Link& link, short client_events, short target_events) {
   const auto now = Clock::now();
-  const bool paused = paused_;
   if ((client_events & (POLLIN | POLLHUP | POLLERR)) != 0 && !link.up.ended) {
-    link.up.Read(link.client, now + std::chrono::milliseconds(delay_ms_));
+    link.up.Read(link.client, now);
+    Piece* const piece = link.up.pieces.empty() ? nullptr : &link.up.pieces.back();
+    if (piece != nullptr && piece->due == now) {
+      link.disturbed = link.disturbed || piece->bytes.find(marker_) != std::string::npos;
+      if (link.disturbed) piece->due += std::chrono::milliseconds(delay_ms_);
+    }
   }
   if ((target_events & (POLLIN | POLLHUP | POLLERR)) != 0 && !link.down.ended) {
     link.down.Read(link.target, now);
   }
+  const bool paused = IsPaused(link);
   if (!paused && (!link.up.Write(link.target, now) || !link.down.Write(link.client, now))) {
     return false;
   }
@@ -161,7 +170,7 @@ void Relay::Run() {
     const auto now = Clock::now();
     polled.assign(1, {listener_, POLLIN, 0});
     for (const auto& link : links_) {
-      const bool paused = paused_;
+      const bool paused = IsPaused(*link);
       const auto events = [&](const Pipe& in, const Pipe& out) {
         int wanted = in.ended || in.held > kHeldMax ? 0 : POLLIN;
         if (!paused && out.has_due(now)) wanted |= POLLOUT;

@@ -9,6 +9,7 @@
 #include <cstdint>
 #include <list>
 #include <memory>
+#include <string>
 #include <thread>
 
 #include "tests/support/free_port.h"
@@ -17,7 +18,9 @@ namespace crossfade::test {
 
 class Relay {
  public:
-  explicit Relay(uint16_t target_port);
+  // With a marker, only connections whose client has sent it are delayed or paused:
+  // writes can be made late while reads are not.
+  explicit Relay(uint16_t target_port, std::string marker = "");
   ~Relay();
   Relay(const Relay&) = delete;
   Relay& operator=(const Relay&) = delete;
@@ -35,10 +38,12 @@ class Relay {
   void Run();
   void Accept();
   void ResetAll();
+  bool IsPaused(const Link& link) const;
   bool Serve(Link& link, short client_events, short target_events);
 
   PortLease lease_;
   const uint16_t target_port_;
+  const std::string marker_;
   int listener_ = -1;
   std::atomic<int> delay_ms_{0};
   std::atomic<bool> paused_{false};
