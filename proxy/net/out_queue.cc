@@ -80,6 +80,7 @@ int OutQueue::Gather(iovec* vectors, int most) const {
 
 void OutQueue::Sent(size_t size) {
   unsent_ -= size;
+  const size_t answered = std::min(size, owed_);
   while (size > 0) {
     const Segment& segment = segments_.At(sending_);
     const char* begin = sent_ != nullptr ? sent_ : segment.begin;
@@ -91,9 +92,18 @@ void OutQueue::Sent(size_t size) {
       sent_ = nullptr;
     }
   }
+  if (answered > 0) {
+    owed_ -= answered;
+    Answered(answered);
+  }
 }
 
 void OutQueue::Answered(size_t size) {
+  const size_t sent = held_ - unsent_;
+  if (size > sent) {
+    owed_ += size - sent;
+    size = sent;
+  }
   held_ -= size;
   while (size > 0) {
     Segment& segment = segments_.front();
@@ -101,8 +111,8 @@ void OutQueue::Answered(size_t size) {
     segment.begin += here;
     size -= here;
     if (segment.begin == segment.end) {
-      const bool reusable = !spare_ && segment.block->capacity() == limits::kBlockBytes &&
-                            segment.block->Unshared();
+      const bool reusable =
+          !spare_ && segment.block->capacity() == limits::kBlockBytes && segment.block->Unshared();
       if (reusable) spare_ = std::move(segment.block);
       segment.block.Reset();
       segments_.pop();
@@ -129,6 +139,7 @@ void OutQueue::Clear() {
   sent_ = nullptr;
   unsent_ = 0;
   held_ = 0;
+  owed_ = 0;
   tail_.Reset();
   used_ = 0;
 }

@@ -34,7 +34,8 @@ class OutQueue {
   // How many buffers it filled in.
   int Gather(iovec* vectors, int most) const;
   void Sent(size_t size);
-  // The oldest `size` bytes are answered: their blocks are free.
+  // The oldest `size` bytes are answered: their blocks are free. What a store
+  // answers before it is sent (it refused the beginning) is sent all the same.
   void Answered(size_t size);
   // Nothing that has been sent will be wanted again.
   void ReleaseSent() { Answered(held_ - unsent_); }
@@ -49,13 +50,14 @@ class OutQueue {
   void Extend(replication::Block* block, const char* data, size_t size);
 
   replication::Ring<Segment> segments_{8};
-  uint64_t sending_ = 0;      // number of the segment with the first unsent byte
+  uint64_t sending_ = 0;        // number of the segment with the first unsent byte
   const char* sent_ = nullptr;  // within it; nullptr: its beginning
   size_t unsent_ = 0;
   size_t held_ = 0;  // not answered
+  size_t owed_ = 0;  // of the unsent, answered
   replication::BlockRef tail_;
   replication::BlockRef spare_;  // a block that came free, for the next tail
-  size_t used_ = 0;  // of the tail block
+  size_t used_ = 0;              // of the tail block
 };
 
 }  // namespace crossfade::proxy

@@ -13,6 +13,15 @@ bool HasToken(Args args, std::string_view token) {
                      [token](std::string_view arg) { return IsToken(arg, token); });
 }
 
+// XREAD's and XREADGROUP's options end where the keys begin; a key may be named as one.
+bool ReadsBlocking(Args args) {
+  for (size_t i = 1; i < args.size() && !IsToken(args[i], "STREAMS"); ++i) {
+    if (IsToken(args[i], "BLOCK")) return true;
+    i += IsToken(args[i], "GROUP") ? 2 : IsToken(args[i], "COUNT") ? 1 : 0;
+  }
+  return false;
+}
+
 // Of the connection that they come on: none may reach a lane.
 Serving ServingOfConnectionCommand(const CommandSpec& spec) {
   switch (spec.id) {
@@ -162,7 +171,7 @@ Serving ServingOf(const CommandSpec& spec, Args args) {
   }();
   if (spec.id == CommandId::kOther) return ServingOf(spec);
   const bool streams = spec.id == CommandId::kXread || spec.id == CommandId::kXreadgroup;
-  if (streams && HasToken(args, "BLOCK")) return Serving::kNotServed;
+  if (streams && ReadsBlocking(args)) return Serving::kNotServed;
   return by_id[static_cast<size_t>(spec.id)];
 }
 
@@ -183,7 +192,13 @@ bool MayReadFollower(const CommandSpec& spec, Args args) {
     case CommandId::kObjectRefcount:
     case CommandId::kMemoryUsage:
     case CommandId::kXinfo:
+    case CommandId::kXinfoConsumers:
+    case CommandId::kXinfoGroups:
+    case CommandId::kXinfoStream:
       return false;
+    case CommandId::kXpending:  // its long form has idle times and deliveries, which are not
+                                // mirrored
+      return args.size() <= 3;
     default:
       return true;
   }

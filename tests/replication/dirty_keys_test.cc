@@ -282,13 +282,27 @@ TEST_P(DirtyKeysRandomTest, DoesAsTheModelDoesAndForgetsNoKey) {
   std::cout << "seed " << GetParam() << "\n";
   for (int i = 0; i < 5000; ++i) {
     switch (Below(8)) {
-      case 0: ++head_; break;  // an effect, of no concern here
-      case 1: Mark(head_); break;
-      case 2: Mark(std::min(applied_ + 1, head_)); break;
-      case 3: Send(); break;
-      case 4: Answer(); break;
-      case 5: FinishRead(); break;
-      default: Read(); break;
+      case 0:
+        ++head_;
+        break;  // an effect, of no concern here
+      case 1:
+        Mark(head_);
+        break;
+      case 2:
+        Mark(std::min(applied_ + 1, head_));
+        break;
+      case 3:
+        Send();
+        break;
+      case 4:
+        Answer();
+        break;
+      case 5:
+        FinishRead();
+        break;
+      default:
+        Read();
+        break;
     }
     if (Below(50) == 0) {
       now_ += 20'000'000;

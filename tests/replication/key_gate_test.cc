@@ -221,9 +221,8 @@ struct Model {
     std::vector<uint64_t> granted;
     std::deque<Command> still;
     for (const Command& c : waiting) {
-      const bool first = std::none_of(still.begin(), still.end(), [&c](const Command& other) {
-        return Conflict(c, other);
-      });
+      const bool first = std::none_of(still.begin(), still.end(),
+                                      [&c](const Command& other) { return Conflict(c, other); });
       if (first && Fits(c)) {
         inside.push_back(c);
         granted.push_back(c.ticket);
