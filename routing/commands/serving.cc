@@ -196,8 +196,8 @@ bool MayReadFollower(const CommandSpec& spec, Args args) {
     case CommandId::kXinfoGroups:
     case CommandId::kXinfoStream:
       return false;
-    case CommandId::kXpending:  // its long form has idle times and deliveries, which are not
-                                // mirrored
+    // Its long form has idle times and deliveries, which are not mirrored.
+    case CommandId::kXpending:
       return args.size() <= 3;
     default:
       return true;
