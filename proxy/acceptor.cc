@@ -1,8 +1,10 @@
 #include "proxy/acceptor.h"
 
+#include <fcntl.h>
 #include <sys/socket.h>
 #include <unistd.h>
 
+#include <cerrno>
 #include <string>
 #include <string_view>
 
@@ -17,11 +19,27 @@ constexpr std::string_view kTooMany = "-ERR max number of clients reached\r\n";
 
 }  // namespace
 
-void Acceptor::OnEvents(bool, bool, bool) {
+Acceptor::Acceptor(Core& core, int fd)
+    : core_(core), fd_(fd), reserve_(open("/dev/null", O_RDONLY | O_CLOEXEC)) {}
+
+Acceptor::~Acceptor() {
+  if (reserve_ >= 0) close(reserve_);
+}
+
+void Acceptor::OnEvents(const Readiness&) {
   for (int i = 0; i < kAcceptsPerTurn; ++i) {
     std::string peer;
     const int fd = Accept(fd_, peer);
-    if (fd < 0) return;
+    if (fd < 0) {
+      if (errno != EMFILE && errno != ENFILE) return;
+      // Left in the backlog it would wake the loop for ever.
+      close(reserve_);
+      const int refused = Accept(fd_, peer);
+      if (refused >= 0) close(refused);
+      reserve_ = open("/dev/null", O_RDONLY | O_CLOEXEC);
+      core_.workers[0]->stats().rejected.Add();
+      return;
+    }
     uint64_t clients = 0;
     for (const auto& worker : core_.workers) clients += worker->session_count.load();
     Worker* worker = core_.workers[next_++ % core_.workers.size()].get();

@@ -9,12 +9,14 @@ namespace crossfade::proxy {
 
 class Acceptor final : public Pollable {
  public:
-  Acceptor(Core& core, int fd) : core_(core), fd_(fd) {}
-  void OnEvents(bool readable, bool writable, bool failed) override;
+  Acceptor(Core& core, int fd);
+  ~Acceptor();
+  void OnEvents(const Readiness& ready) override;
 
  private:
   Core& core_;
   const int fd_;
+  int reserve_ = -1;  // given up to refuse a client when descriptors have run out
   size_t next_ = 0;
 };
 

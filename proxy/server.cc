@@ -157,6 +157,11 @@ uint16_t Server::BoundPort(size_t index) const {
 void Server::Publish(config::PlanPtr plan) {
   Impl& impl = *impl_;
   ActivePlanPtr active = impl.Activate(std::move(plan));
+  if (!active->mirrors) {  // before the first write goes unrecorded
+    impl.driver->NoteServedUnmirrored();
+    const std::lock_guard lock(impl.core.mutex);
+    impl.core.replicator.SetOff();
+  }
   impl.OnEveryWorker([&active](Worker& worker) { worker.Adopt(active); });
   impl.plan = active;
   impl.driver->SetPlan(active);

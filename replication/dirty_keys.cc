@@ -14,7 +14,11 @@ void DirtyKeys::Need(Map::iterator it) {
   Record& record = it->second;
   if (record.requested || record.sync_logged > record.seq) return;
   record.requested = true;
-  queue_.push_back(it->first);
+  if (record.not_before_us > 0) {
+    delayed_.emplace(record.not_before_us, it->first);
+  } else {
+    queue_.push_back(it->first);
+  }
 }
 
 bool DirtyKeys::Mark(uint32_t db, std::string_view name, uint64_t seq) {
@@ -43,15 +47,16 @@ bool DirtyKeys::AwaitsSync(uint32_t db, std::string_view name) const {
 }
 
 bool DirtyKeys::NextToSync(int64_t now_us, KeyName& key) {
-  for (size_t tries = queue_.size(); tries > 0; --tries) {
+  while (!delayed_.empty() && delayed_.begin()->first <= now_us) {
+    queue_.push_back(std::move(delayed_.begin()->second));
+    delayed_.erase(delayed_.begin());
+  }
+  while (!queue_.empty()) {
     KeyName next = std::move(queue_.front());
     queue_.pop_front();
     const auto it = keys_.find(View{next.db, next.name});
     if (it == keys_.end() || !it->second.requested) continue;
-    if (it->second.not_before_us > now_us) {
-      queue_.push_back(std::move(next));
-      continue;
-    }
+    it->second.not_before_us = 0;
     key = std::move(next);
     return true;
   }
@@ -96,6 +101,7 @@ void DirtyKeys::SyncRefused(uint32_t db, std::string_view name, uint64_t seq, in
   if (it == keys_.end()) return;
   Record& record = it->second;
   record.seq = std::max(record.seq, seq);
+  if (seq == 0) record.requested = false;  // it was not even read
   if (record.refusals == 0) ++refused_;
   record.refusals = static_cast<uint8_t>(std::min(record.refusals + 1, 20));
   const int64_t wait = std::min(kFirstRetryUs << (record.refusals - 1), kLongestRetryUs);
@@ -106,6 +112,7 @@ void DirtyKeys::SyncRefused(uint32_t db, std::string_view name, uint64_t seq, in
 void DirtyKeys::Clear() {
   keys_.clear();
   queue_.clear();
+  delayed_.clear();
   refused_ = 0;
 }
 

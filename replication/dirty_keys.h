@@ -6,6 +6,7 @@
 
 #include <cstdint>
 #include <deque>
+#include <map>
 #include <string>
 #include <string_view>
 #include <unordered_map>
@@ -43,10 +44,10 @@ class DirtyKeys {
   void SyncSent(uint32_t db, std::string_view name, uint64_t seq);
   // True when the key is clean now.
   bool SyncApplied(uint32_t db, std::string_view name, uint64_t seq);
-  // The follower refused the sync: tried again after a while that doubles.
+  // A store refused the sync: tried again after a while that doubles.
   void SyncRefused(uint32_t db, std::string_view name, uint64_t seq, int64_t now_us);
 
-  size_t waiting() const { return queue_.size(); }
+  size_t waiting() const { return queue_.size() + delayed_.size(); }
   size_t refused() const { return refused_; }
   void Clear();
   // An arbitrary few, for the operator.
@@ -90,6 +91,7 @@ class DirtyKeys {
 
   Map keys_;
   std::deque<KeyName> queue_;
+  std::multimap<int64_t, KeyName> delayed_;  // by the time before which they are not tried
   size_t refused_ = 0;  // keys whose last sync was refused
 };
 

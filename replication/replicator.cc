@@ -63,6 +63,7 @@ void Replicator::FinishCopy() {
 void Replicator::Trust() {
   if (state_ != MirrorState::kCopying) return;
   expiries_.AddEvery();
+  expiries_unknown_seq_ = log_.head_seq();
   state_ = MirrorState::kLive;
 }
 
@@ -88,6 +89,7 @@ void Replicator::MarkKey(uint32_t db, std::string_view key, Drift reason, uint64
 }
 
 void Replicator::MarkWritten(uint32_t db, Drift reason, uint64_t seq, bool count) {
+  last_write_dirtied_ = true;
   ForEachKey(db, [&](std::string_view name, routing::Access access, uint32_t key_db) {
     if (access != routing::Access::kRead) MarkKey(key_db, name, reason, seq, count);
   });
@@ -127,6 +129,7 @@ void Replicator::Parse(std::string_view bytes) {
     const auto outcome = decoder_.Decode(p, end, INT64_MAX / 2);
     CROSSFADE_CHECK(outcome == routing::RequestDecoder::Outcome::kRequest);
     const routing::Args args(decoder_.args());
+    // Nothing is logged that was not known; tables only grow.
     parsed_.push_back({table_->Find(args), parsed_args_.size(), args.size()});
     parsed_args_.insert(parsed_args_.end(), args.begin(), args.end());
     p += decoder_.length();
@@ -143,6 +146,12 @@ bool Replicator::NextSync(int64_t now_us, KeyName& key) {
   key.round = sync_round_;
   ++syncs_under_way_;
   return true;
+}
+
+void Replicator::SyncReadRefused(const KeyName& key, int64_t now_us) {
+  --syncs_under_way_;
+  ++counters_.syncs_refused;
+  dirty_.SyncRefused(key.db, key.name, 0, now_us);
 }
 
 void Replicator::SyncReadFailed(const KeyName& key) {

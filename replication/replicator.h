@@ -102,6 +102,7 @@ struct WriteRecord {
   uint32_t route = 0;
   uint32_t deadlines_wanted = 0;   // PEXPIRETIME replies that come behind
   std::vector<int64_t> deadlines;  // those that have come
+  bool deadlines_unknown = false;  // one of them was refused
   std::string held_reply;          // the reply, while they are awaited
 };
 
@@ -157,7 +158,8 @@ class Replicator {
   // ---- Key syncs: read on a lane under the gate.
   bool NextSync(int64_t now_us, KeyName& key);
   void FinishSync(const KeyName& key, std::string_view dump, std::string_view expiry);
-  void SyncReadFailed(const KeyName& key);
+  void SyncReadFailed(const KeyName& key);   // not read: asked for again
+  void SyncReadRefused(const KeyName& key, int64_t now_us);  // the authority refused it
 
   // ---- Copying.
   MirrorState state() const { return state_; }
@@ -171,6 +173,11 @@ class Replicator {
   // Its expiries are unknown until all keys that have one were told.
   void Trust();
   bool expiries_unknown() const { return expiries_.every(); }
+  // What made them unknown has reached the follower, so that it can be asked.
+  bool ExpiriesCanBeLearnt() const {
+    return expiries_.every() && log_.applied_seq() >= expiries_unknown_seq_;
+  }
+  uint64_t expiries_unknown_seq() const { return expiries_unknown_seq_; }
   void AddExpiry(uint64_t key_hash) { expiries_.Add(key_hash); }
   void ExpiriesKnown() { expiries_.KnownAgain(); }
   // The follower or the authority is not what it was: nothing is known of any key.
@@ -203,6 +210,10 @@ class Replicator {
   const ReplicatorCounters& counters() const { return counters_; }
   uint32_t syncs_under_way() const { return syncs_under_way_; }
   uint64_t applied_seq() const { return log_.applied_seq(); }
+  // The write that was finished last has no entry: its keys are dirty instead.
+  bool last_write_dirtied() const { return last_write_dirtied_; }
+  // Nothing that was sent before may still be executed anywhere.
+  bool Quiet() const { return syncs_held_ == 0 && in_flight_ == 0 && !select_sent_; }
   // The newest entry that was given up instead of applied.
   uint64_t last_dropped_seq() const { return last_dropped_; }
   // Commands in flight must be known to it too.
@@ -295,6 +306,8 @@ class Replicator {
   bool select_sent_ = false;
   BlockRef select_text_;
   uint32_t syncs_under_way_ = 0;  // being read, or in the log
+  uint64_t expiries_unknown_seq_ = 0;
+  bool last_write_dirtied_ = false;
   uint32_t syncs_held_ = 0;       // lanes lost and not yet known to be dead
   uint32_t sync_round_ = 0;       // rises with each such lane
 

@@ -40,6 +40,7 @@ uint64_t Replicator::FinishWrite(LaneId lane, WriteRecord& write, std::string_vi
   // leaving it after the entry is logged.
   gate_.Leave(lane, write.keys.gate());
   if (write.shadow) return DeriveShadow(write, reply);
+  last_write_dirtied_ = false;
   const uint64_t seq = recorded() ? Derive(write, reply, unix_ms) : 0;
   if (seq == 0) Done(write.keys, write.intent, false);
   if (seq != 0 && log_.bytes() > memory_bytes_) Collapse();
@@ -70,7 +71,7 @@ uint64_t Replicator::Derive(WriteRecord& write, std::string_view reply, int64_t 
   if (write.spec != nullptr) {
     const routing::Args args(parsed_args_);
     std::optional<Deadline> deadline;
-    if (!write.deadlines.empty()) {
+    if (!write.deadlines.empty() && !write.deadlines_unknown) {
       const AskBehind ask = WhatToAskBehind(*write.spec, args);
       deadline = Deadline{args[ask.key_arg], write.deadlines.front()};
     }
@@ -101,6 +102,7 @@ uint64_t Replicator::Derive(WriteRecord& write, std::string_view reply, int64_t 
     if (state_ == MirrorState::kLive && dirty_.empty()) {
       const uint64_t seq = AppendEffect(write, EntryKind::kSwap, reply);
       expiries_.AddEvery();
+      expiries_unknown_seq_ = seq;
       ++era_;
       return seq;
     }
@@ -124,9 +126,17 @@ bool Replicator::DeriveTransactionEffect(WriteRecord& write, std::string_view re
                                          int64_t unix_ms) {
   queued_.clear();
   transaction_deadlines_.clear();
+  if (write.deadlines_unknown) {
+    effect_.kind = Effect::Kind::kSync;
+    return false;
+  }
   for (size_t i = 1; i + 1 < parsed_.size(); ++i) {  // between MULTI and EXEC
     const ParsedCommand& command = parsed_[i];
     const routing::Args args(parsed_args_.data() + command.first, command.count);
+    if (command.spec == nullptr) {
+      effect_.kind = Effect::Kind::kSync;
+      return false;
+    }
     queued_.push_back({command.spec, args});
     const AskBehind ask = WhatToAskBehind(*command.spec, args);
     if (ask.deadline && transaction_deadlines_.size() < write.deadlines.size()) {
@@ -174,8 +184,9 @@ uint64_t Replicator::AppendEffect(WriteRecord& write, EntryKind kind, std::strin
 
   const bool rewritten = effect_.kind == Effect::Kind::kRewritten;
   const std::string_view bytes = rewritten ? std::string_view(effect_.bytes) : write.request;
-  const bool share =
-      !rewritten && write.block != nullptr && bytes.size() >= limits::kShareBytes;
+  // A block is kept whole for what is shared of it, so that must be a good part.
+  const bool share = !rewritten && write.block != nullptr && bytes.size() >= limits::kShareBytes &&
+                     bytes.size() >= write.block->capacity() / 4;
   LogEntry& entry =
       log_.Append(kind, guards_, share ? std::string_view() : bytes,
                   share ? bytes : std::string_view(), share ? write.block : nullptr);
@@ -211,7 +222,7 @@ void Replicator::Count(const LogEntry& entry, uint64_t seq) {
 
 // Only while the log has room: no effect is given up for a read.
 uint64_t Replicator::DeriveShadow(WriteRecord& write, std::string_view reply) {
-  if (state_ != MirrorState::kLive || !follower_ready_) return 0;
+  if (state_ != MirrorState::kLive || !follower_ready_ || write.deadlines_unknown) return 0;
   if (log_.bytes() > memory_bytes_ / 2) return 0;
   Parse(write.request);
   if (!dirty_.empty() && AnyKeyAwaitsSync(write.db)) return 0;

@@ -147,7 +147,7 @@ void MirrorDriver::Step(const ActivePlan& plan) {
     core_.replicator.set_memory_bytes(plan.plan->settings.mirror.memory_bytes);
     if (!plan.mirrors) {
       core_.replicator.SetOff();
-      served_unmirrored_ = true;
+      NoteServedUnmirrored();
     } else {
       core_.replicator.SetUnfinished();
     }
@@ -219,6 +219,10 @@ void MirrorDriver::StartMirroring(const ActivePlan& plan) {
   }
   bool trusted = false;
   if (!MayBeWritten(plan, *follower, *authority_counts, *follower_counts, trusted)) return;
+  {
+    const std::lock_guard lock(core_.mutex);
+    if (!core_.replicator.Quiet()) return SetProgress("connecting", "waiting for what was sent before");
+  }
   const Result<int64_t> theirs = authority->ClockOffsetMs();
   const Result<int64_t> followers = follower->ClockOffsetMs();
   {
@@ -231,7 +235,11 @@ void MirrorDriver::StartMirroring(const ActivePlan& plan) {
       core_.replicator.BeginCopy();
     }
   }
-  if (!trusted) Copy(*authority, *follower, *authority_counts, *follower_counts);
+  if (trusted) return;
+  // Counted again, now that no write goes unrecorded: a db may have had its first key.
+  const Result<Counts> to_copy = authority->CountKeys();
+  const Result<Counts> to_check = follower->CountKeys();
+  if (to_copy && to_check) Copy(*authority, *follower, *to_copy, *to_check);
 }
 
 // Whether the follower may be written to, by what it holds and how it is set up.
@@ -243,6 +251,14 @@ bool MirrorDriver::MayBeWritten(const ActivePlan& plan, StoreClient& follower,
   if (policy && memory && *memory != "0" && *policy != "noeviction") {
     SetProgress("refused", "the new store evicts keys (maxmemory-policy " + *policy +
                                "), so it can't follow; set it to noeviction");
+    return false;
+  }
+  const Result<std::string> databases = follower.Config("databases");
+  const uint32_t last_db = authority_counts.empty() ? 0 : authority_counts.rbegin()->first;
+  if (databases && static_cast<uint32_t>(std::atoll(databases->c_str())) <= last_db) {
+    SetProgress("refused", "the legacy store uses db " + std::to_string(last_db) +
+                               ", the new store has only " + *databases +
+                               " databases; raise `databases` there");
     return false;
   }
   const uint64_t held = Sum(follower_counts);
@@ -342,10 +358,12 @@ bool MirrorDriver::AwaitRoom() {
 // are set meanwhile are noted as they are set.
 void MirrorDriver::LearnExpiries(const ActivePlan&) {
   uint64_t era = 0;
+  uint64_t since = 0;
   {
     const std::lock_guard lock(core_.mutex);
-    if (!core_.replicator.expiries_unknown()) return;
+    if (!core_.replicator.ExpiriesCanBeLearnt()) return;
     era = core_.replicator.era();
+    since = core_.replicator.expiries_unknown_seq();
   }
   Result<StoreClient> follower =
       StoreClient::Connect(core_.follower().endpoint(), kConnectTimeout);
@@ -373,7 +391,9 @@ void MirrorDriver::LearnExpiries(const ActivePlan&) {
     } while (cursor != "0");
   }
   const std::lock_guard lock(core_.mutex);
-  if (core_.replicator.era() == era && core_.replicator.live()) core_.replicator.ExpiriesKnown();
+  const bool same = core_.replicator.era() == era &&
+                    core_.replicator.expiries_unknown_seq() == since;
+  if (same && core_.replicator.live()) core_.replicator.ExpiriesKnown();
 }
 
 }  // namespace crossfade::proxy

@@ -27,6 +27,8 @@ class MirrorDriver {
   void Start();
   void Stop();
   void SetPlan(ActivePlanPtr plan);
+  // Clients may write while nothing is mirrored: the follower can't be trusted.
+  void NoteServedUnmirrored() { served_unmirrored_.store(true); }
 
   struct Progress {
     std::string state;   // "off", "connecting", "refused", "copying", "live"
@@ -62,8 +64,9 @@ class MirrorDriver {
   Progress progress_;
   std::thread thread_;
 
+  std::atomic<bool> served_unmirrored_{false};
+
   // Of the thread alone.
-  bool served_unmirrored_ = false;  // clients may have written while nothing was mirrored
   bool begun_ = false;              // the follower was written to since the start
   std::string commands_of_;         // run id of the store whose COMMAND is in force
   std::vector<std::unique_ptr<routing::CommandTable>> tables_;

@@ -6,6 +6,7 @@
 #include <algorithm>
 #include <cerrno>
 #include <cstring>
+#include <utility>
 
 #include "config/limits.h"
 #include "routing/resp/encode.h"
@@ -138,9 +139,14 @@ void StoreConnection::FinishGreeting() {
   owner_.OnStoreReady(other_process_);
 }
 
-void StoreConnection::OnEvents(bool readable, bool writable, bool failed) {
+void StoreConnection::WantMore() {
+  if (std::exchange(more_queued_, true)) return;
+  owner_.OnStoreHasMore();
+}
+
+void StoreConnection::OnEvents(const Readiness& ready) {
   if (state_ == State::kConnecting) {
-    if (!writable && !failed) return;
+    if (!ready.writable && !ready.failed) return;
     const int error = ConnectError(fd_);
     if (error != 0) return Fail(std::strerror(error));
     loop_.WatchWrites(fd_, this, false);
@@ -148,18 +154,19 @@ void StoreConnection::OnEvents(bool readable, bool writable, bool failed) {
     Greet();
     return;
   }
-  if (writable && watching_writes_) {
+  peer_closed_ = peer_closed_ || ready.peer_closed;
+  if (ready.writable && watching_writes_) {
     watching_writes_ = false;
     loop_.WatchWrites(fd_, this, false);
     Flush();
     if (fd_ < 0) return;
   }
-  if (readable || failed) Read();
+  if (ready.readable || ready.failed) Read();
 }
 
 void StoreConnection::Read() {
   if (fd_ < 0) return;
-  if (read_in_turn_ == loop_.turn()) return owner_.OnStoreHasMore();
+  if (read_in_turn_ == loop_.turn()) return WantMore();
   read_in_turn_ = loop_.turn();
   size_t room = 0;
   char* to = in_.Room(limits::kStoreReadBytes / 4, room);
@@ -168,7 +175,7 @@ void StoreConnection::Read() {
     if (n < 0 && (errno == EAGAIN || errno == EINTR)) return;
     return Drop(n == 0 ? "it closed the connection" : std::strerror(errno));
   }
-  if (static_cast<size_t>(n) == room) owner_.OnStoreHasMore();
+  if (static_cast<size_t>(n) == room || peer_closed_) WantMore();
   in_.Commit(static_cast<size_t>(n));
   if (state_ == State::kGreeting) ReadGreeting();
   if (state_ == State::kReady && in_.size() > 0) owner_.OnStoreBytes();
@@ -209,6 +216,7 @@ void StoreConnection::Close() {
   close(fd_);
   fd_ = -1;
   watching_writes_ = false;
+  peer_closed_ = false;
   if (state_ == State::kReady) link_.ready.fetch_sub(1, std::memory_order_relaxed);
 }
 

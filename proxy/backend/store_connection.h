@@ -61,8 +61,12 @@ class StoreConnection final : public Pollable {
   void Drop(std::string_view reason);
   // Reads once, unless it has in this turn: views into in() last for a turn.
   void Read();
+  void ReadMore() {  // as asked for by OnStoreHasMore
+    more_queued_ = false;
+    Read();
+  }
 
-  void OnEvents(bool readable, bool writable, bool failed) override;
+  void OnEvents(const Readiness& ready) override;
 
  private:
   enum class State : uint8_t { kClosed, kWaiting, kConnecting, kGreeting, kReady };
@@ -71,6 +75,7 @@ class StoreConnection final : public Pollable {
   void ReadGreeting();
   bool TakeGreetingReply(std::string_view frame, std::string& problem);
   void FinishGreeting();
+  void WantMore();
   void Close();
   void Fail(std::string_view reason);
 
@@ -82,6 +87,8 @@ class StoreConnection final : public Pollable {
   int fd_ = -1;
   bool watching_writes_ = false;
   uint64_t read_in_turn_ = 0;
+  bool more_queued_ = false;  // the owner was told that there is more
+  bool peer_closed_ = false;
   bool other_process_ = false;
   int64_t now_us_ = 0;
   int64_t deadline_us_ = 0;  // of connecting and greeting; of the next try

@@ -71,7 +71,9 @@ void FollowerReader::KeysOf(const Read& read, bool names) {
     keys_.push_back({args[1], read.key_hash});
     return;
   }
-  routing::ExtractKeys(*worker_.table().Find(args), args, worker_.positions);
+  const routing::CommandSpec* spec = worker_.table().Find(args);
+  if (spec == nullptr) return;
+  routing::ExtractKeys(*spec, args, worker_.positions);
   for (const routing::KeyPosition& key : worker_.positions) {
     keys_.push_back({args[key.arg], routing::KeyHash(db_, args[key.arg])});
   }
@@ -83,6 +85,7 @@ bool FollowerReader::Counts(const Read& read, std::string_view frame) {
   if (frame.front() == '-') return false;
   const replication::Replicator& replicator = worker_.core().replicator;
   KeysOf(read, !replicator.dirty().empty());
+  if (keys_.empty()) return false;
   if (!replicator.ReadStillCounts(db_, keys_, read.ticket.sent_seq, read.ticket.era)) return false;
   return !read.ticket.pending || (keys_.size() == 1 && !routing::IsEmptyReply(frame));
 }

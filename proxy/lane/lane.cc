@@ -54,6 +54,7 @@ replication::WriteRecord& Lane::NewWrite() {
   replication::WriteRecord& write = writes_.Push();
   write.deadlines_wanted = 0;
   write.deadlines.clear();
+  write.deadlines_unknown = false;
   write.shadow = false;
   write.argc = 0;
   write.block = nullptr;
@@ -175,8 +176,9 @@ void Lane::TakeDeadline(std::string_view frame, std::unique_lock<std::mutex>& lo
   replication::WriteRecord& write = writes_.front();
   const char* p = frame.data();
   const routing::ReplyHead head = routing::ReadHead(p, p + frame.size());
-  // An error here means that the authority does not know the command.
-  write.deadlines.push_back(head.type == routing::ReplyType::kInteger ? head.number : -2);
+  const bool known = head.type == routing::ReplyType::kInteger;
+  write.deadlines_unknown = write.deadlines_unknown || !known;
+  write.deadlines.push_back(known ? head.number : -1);
   if (--write.deadlines_wanted > 0) return;
   if (!lock.owns_lock()) lock.lock();
   // The record is used again, the reply's bytes must last to the turn's end.
@@ -191,6 +193,9 @@ void Lane::FinishWrite(ReplyTo to, std::string_view reply) {
   const uint64_t seq = core.replicator.FinishWrite(id_, write, reply, Worker::UnixMs());
   if (seq != 0) worker_.WantFeed();
   to.session->Saw(core.replicator.log().head_seq(), 0);
+  if (worker_.plan().ack_both && core.replicator.last_write_dirtied()) {
+    worker_.stats().ack_timeouts.Add();  // answered before it is on both
+  }
   const bool awaits = seq != 0 && worker_.plan().ack_both && !write.shadow &&
                       to.ordered != ReplyTo::kUnordered;
   writes_.pop();
@@ -215,7 +220,7 @@ void Lane::TakeSync(std::string_view frame, std::unique_lock<std::mutex>& lock) 
     replicator.FinishSync(key, dump, expiry);
     worker_.WantFeed();
   } else {
-    replicator.SyncReadFailed(key);
+    replicator.SyncReadRefused(key, worker_.now_us());
   }
   const uint64_t hash = routing::KeyHash(key.db, key.name);
   replicator.gate().Leave(id_, {std::span(&hash, 1), false});
@@ -227,8 +232,7 @@ void Lane::TakeSync(std::string_view frame, std::unique_lock<std::mutex>& lock) 
 void Lane::OnStoreReady(bool other_process) {
   {
     const std::lock_guard lock(worker_.core().mutex);
-    if (uncertain_) worker_.core().replicator.HoldSyncs(false);
-    uncertain_ = false;
+    HoldSyncs(false);
     if (other_process) worker_.core().replicator.LeaveLive("the authority was restarted");
   }
   std::vector<Session*> sessions;
@@ -245,7 +249,20 @@ void Lane::OnStoreLost(std::string_view reason) {
   scanner_.Reset();
 }
 
+// Needs the replication lock.
+void Lane::HoldSyncs(bool hold) {
+  if (uncertain_ == hold) return;
+  uncertain_ = hold;
+  worker_.core().replicator.HoldSyncs(hold);
+  if (hold) lost_run_id_ = connection_.link().run_id();
+}
+
 void Lane::OnStoreUnreachable(std::string_view) {
+  // With another process behind the address, what was sent to the former is over.
+  if (uncertain_ && connection_.link().run_id() != lost_run_id_) {
+    const std::lock_guard lock(worker_.core().mutex);
+    HoldSyncs(false);
+  }
   std::vector<Session*> sessions;
   sessions.swap(waiting_);
   for (Session* session : sessions) {
@@ -267,12 +284,9 @@ void Lane::FailInFlight(std::string_view reason) {
                                 : 0;
       switch (item.kind) {
         case Kind::kPlain:
-          failed.emplace_back(item.to, item.count);
-          break;
         case Kind::kWrite:
-          if (!uncertain_) core.replicator.HoldSyncs(true);
-          uncertain_ = true;
-          failed.emplace_back(item.to, 1);
+          if (item.type != RequestClass::kRead) HoldSyncs(true);
+          failed.emplace_back(item.to, item.count);
           break;
         case Kind::kSync:
           core.replicator.SyncReadFailed(syncs_.front());

@@ -83,6 +83,7 @@ class Lane final : public StoreConnectionOwner {
   void TakeSync(std::string_view frame, std::unique_lock<std::mutex>& lock);
   void FinishWrite(ReplyTo to, std::string_view reply);
   void FailInFlight(std::string_view reason);
+  void HoldSyncs(bool hold);
 
   Worker& worker_;
   const uint32_t db_;
@@ -96,6 +97,7 @@ class Lane final : public StoreConnectionOwner {
   uint64_t recorded_from_ = 0;
   uint64_t held_bytes_ = 0;  // answered, but its request is still wanted
   std::vector<Session*> waiting_;  // for the connection to be ready, or to have room
+  std::string lost_run_id_;
   bool uncertain_ = false;         // lost with writes unanswered; syncs wait until it is back
 };
 

@@ -57,9 +57,13 @@ void EventLoop::Remove(int fd, Pollable* target) {
   }
 }
 
-void EventLoop::RunOnce(int timeout_ms) {
+void EventLoop::Wait(int timeout_ms) {
   ++turn_;
   ready_ = epoll_wait(epoll_, events_->list, kEventsPerTurn, timeout_ms);
+  next_ = 0;
+}
+
+void EventLoop::Dispatch() {
   for (next_ = 0; next_ < ready_;) {
     const epoll_event event = events_->list[next_++];
     if (event.events == 0) continue;
@@ -68,9 +72,12 @@ void EventLoop::RunOnce(int timeout_ms) {
       [[maybe_unused]] const ssize_t n = read(wake_, &count, sizeof count);
       continue;
     }
-    static_cast<Pollable*>(event.data.ptr)
-        ->OnEvents((event.events & (EPOLLIN | EPOLLRDHUP)) != 0, (event.events & EPOLLOUT) != 0,
-                   (event.events & (EPOLLERR | EPOLLHUP)) != 0);
+    Readiness ready;
+    ready.readable = (event.events & (EPOLLIN | EPOLLRDHUP)) != 0;
+    ready.writable = (event.events & EPOLLOUT) != 0;
+    ready.failed = (event.events & (EPOLLERR | EPOLLHUP)) != 0;
+    ready.peer_closed = (event.events & (EPOLLRDHUP | EPOLLHUP)) != 0;
+    static_cast<Pollable*>(event.data.ptr)->OnEvents(ready);
   }
   ready_ = 0;
 }

@@ -10,9 +10,16 @@ namespace crossfade::proxy {
 
 // Gets a descriptor's events. After an event a descriptor must be read until a
 // read comes back short, since the next event tells only of new bytes.
+struct Readiness {
+  bool readable = false;
+  bool writable = false;
+  bool failed = false;       // closed both ways, or in error
+  bool peer_closed = false;  // the end of the input is behind what can be read
+};
+
 class Pollable {
  public:
-  virtual void OnEvents(bool readable, bool writable, bool failed) = 0;
+  virtual void OnEvents(const Readiness& ready) = 0;
 
  protected:
   ~Pollable() = default;
@@ -34,11 +41,12 @@ class EventLoop {
   // not even one of the present turn.
   void Remove(int fd, Pollable* target);
 
-  // Waits (0: not at all, -1: for ever) and hands out the events.
-  void RunOnce(int timeout_ms);
-  // How often it has run: one number per turn.
+  // Waits (0: not at all, -1: for ever) for events, then hands them out.
+  void Wait(int timeout_ms);
+  void Dispatch();
+  // How often it has waited: one number per turn.
   uint64_t turn() const { return turn_; }
-  // Makes RunOnce return; from any thread.
+  // Makes Wait return; from any thread.
   void Wake();
 
  private:

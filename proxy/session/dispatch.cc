@@ -313,7 +313,7 @@ bool Session::EnterGate(std::span<const uint64_t> hashes, bool all, bool may_wai
 void Session::OnGateEntered() {
   gate_entered_ = true;
   gate_ticket_ = 0;
-  Resume(kGate);
+  Resume(kGate | kOutput);  // others may be waiting for it: it must go on
 }
 
 // The request that waited, or had entered and was not sent, is not to be sent.

@@ -42,7 +42,9 @@ class OrderedReplies {
     deliver(frame);
     items_.pop();
     while (!items_.empty() && items_.front().done) {
-      deliver(std::string_view(items_.front().held));
+      std::string& held = items_.front().held;
+      deliver(std::string_view(held));
+      if (held.capacity() > kKeptBytes) std::string().swap(held);
       items_.pop();
     }
   }
@@ -69,6 +71,7 @@ class OrderedReplies {
     std::string held;
   };
   static constexpr size_t kPlaces = 256;
+  static constexpr size_t kKeptBytes = 64 * 1024;
   static size_t Index(Source source) { return static_cast<size_t>(source); }
   static size_t Place(uint64_t hash) { return (hash >> 20) % kPlaces; }
   void Count(Item& item, int change);

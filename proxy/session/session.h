@@ -34,7 +34,7 @@ class Session final : public Pollable {
   Session(Worker& worker, int fd, uint64_t id, std::string peer);
   ~Session();
 
-  void OnEvents(bool readable, bool writable, bool failed) override;
+  void OnEvents(const Readiness& ready) override;
 
   // ---- From lanes and the follower's readers.
   // A reply as it came; the bytes stay where they are until the turn's end.
@@ -85,6 +85,7 @@ class Session final : public Pollable {
   bool Receive(char* to, size_t room, size_t& received);
   void Consume(const char* p, const char* e);
   void ConsumeInput();
+  void RefuseInput();
   void KeepInput(const char* p, const char* e);
   void Protect(const char* from);
   void AddReply(std::string_view frame);
@@ -150,6 +151,8 @@ class Session final : public Pollable {
   bool readable_ = false;
   bool closing_ = false;      // no more requests; closed when all replies are out
   bool closed_ = false;
+  bool peer_closed_ = false;  // it will send nothing more
+  bool overflowed_ = false;   // its unsent replies are over the limit
   bool watching_writes_ = false;
   bool gate_entered_ = false;  // for the request at the beginning of its input
   uint32_t in_flight_ = 0;
@@ -166,10 +169,12 @@ class Session final : public Pollable {
   replication::BlockRef input_;
   char* input_begin_ = nullptr;
   char* input_end_ = nullptr;
+  std::string refused_text_;  // the protocol error that ends it, once all before is answered
   std::unique_ptr<routing::RequestDecoder> decoder_;  // of a large request that comes in pieces
 
   // To be sent: what did not fit, then one run of a lane's bytes.
   std::unique_ptr<std::string> output_;
+  size_t output_sent_ = 0;  // of it
   const char* reply_ = nullptr;
   size_t reply_size_ = 0;
 

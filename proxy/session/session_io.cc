@@ -30,17 +30,18 @@ Session::Extras& Session::extras() {
   return *extras_;
 }
 
-void Session::OnEvents(bool readable, bool writable, bool failed) {
-  if (writable && watching_writes_) {
+void Session::OnEvents(const Readiness& ready) {
+  if (ready.writable && watching_writes_) {
     watching_writes_ = false;
     worker_.loop().WatchWrites(fd_, this, false);
     worker_.QueueFlush(this);
   }
-  if (!readable && !failed) return;
+  if (!ready.readable && !ready.failed) return;
   readable_ = true;
+  peer_closed_ = peer_closed_ || ready.peer_closed;
   if (paused_ == 0) {
     Pump();
-  } else if (failed) {
+  } else if (ready.failed) {
     Close();
   }
 }
@@ -65,13 +66,16 @@ bool Session::Receive(char* to, size_t room, size_t& received) {
   if (n <= 0) {
     if (n < 0 && (errno == EAGAIN || errno == EINTR)) {
       readable_ = errno == EINTR;
+    } else if (n == 0 && !idle()) {
+      closing_ = true;  // it will say no more, but may want its replies
     } else {
       Close();
     }
     return false;
   }
   received = static_cast<size_t>(n);
-  if (received < room) readable_ = false;
+  // The end of the input is told with the last bytes, and never again.
+  if (received < room && !peer_closed_) readable_ = false;
   last_active_us_ = worker_.now_us();
   return true;
 }
@@ -117,8 +121,8 @@ void Session::ReadLarge() {
       decoder_->Decode(input_begin_, input_end_, static_cast<int64_t>(bound));
   if (outcome == routing::RequestDecoder::Outcome::kIncomplete) {
     if (decoder_->needed() > bound + limits::kInlineMax) {
-      ReplyError(ClientError::kProtocol, "ERR Protocol error: the request is larger than limits.request");
-      closing_ = true;
+      refused_text_ = "ERR Protocol error: the request is larger than limits.request";
+      RefuseInput();
     }
     return;
   }
@@ -150,12 +154,8 @@ void Session::Consume(const char* p, const char* e) {
     const auto outcome = decoder.Decode(begin, batch.e, bound);
     if (outcome == routing::RequestDecoder::Outcome::kIncomplete) break;
     if (outcome == routing::RequestDecoder::Outcome::kMalformed) {
-      if (in_flight_ > 0) {  // what came before it is answered first
-        PauseFor(kDrain);
-        break;
-      }
-      ReplyError(ClientError::kProtocol, decoder.error());
-      closing_ = true;
+      refused_text_ = decoder.error();
+      RefuseInput();
       break;
     }
     batch.next = begin + decoder.length();
@@ -216,6 +216,17 @@ void Session::KeepInput(const char* p, const char* e) {
   input_end_ = input_begin_ + size;
 }
 
+// The error is the last thing the client gets, behind what it is owed.
+void Session::RefuseInput() {
+  closing_ = true;
+  input_.Reset();
+  input_begin_ = input_end_ = nullptr;
+  decoder_.reset();
+  if (in_flight_ > 0) return;
+  ReplyError(ClientError::kProtocol, refused_text_);
+  refused_text_.clear();
+}
+
 // ---- Replies
 
 void Session::Deliver(ReplyTo to, std::string_view frame) {
@@ -235,7 +246,7 @@ void Session::Deliver(ReplyTo to, std::string_view frame) {
 }
 
 void Session::AddReply(std::string_view frame) {
-  if (closed_) return;
+  if (closed_ || overflowed_) return;
   if (reply_ == nullptr && !output_) {
     reply_ = frame.data();
     reply_size_ = frame.size();
@@ -256,10 +267,8 @@ void Session::AddOutput(std::string_view bytes) {
   }
   output_->append(bytes);
   worker_.QueueFlush(this);
-  if (output_->size() > worker_.limits().client_output_bytes) {
-    worker_.CountError(ClientError::kOutputLimit);
-    Close();
-  }
+  // Closed by the flush: the replication lock may be held here.
+  overflowed_ = output_->size() - output_sent_ > worker_.limits().client_output_bytes;
 }
 
 void Session::Fail(ReplyTo to, ClientError kind, std::string_view text) {
@@ -281,6 +290,10 @@ void Session::ReplyError(ClientError kind, std::string_view text) {
 void Session::Flush() {
   flush_queued = false;
   if (closed_) return;
+  if (overflowed_) {
+    worker_.CountError(ClientError::kOutputLimit);
+    return Close();
+  }
   if (!watching_writes_) SendOutput();
   if (closed_) return;
   if (worker_.plan().mirrors && !worker_.plan().ordered()) {
@@ -288,8 +301,9 @@ void Session::Flush() {
     Saw(core.head_seq.load(std::memory_order_relaxed),
         core.last_intent.load(std::memory_order_relaxed));
   }
-  const size_t unsent = output_ ? output_->size() : 0;
-  if (unsent > limits::kSessionOutputPause) {
+  const size_t unsent = output_ ? output_->size() - output_sent_ : 0;
+  // Not while it waits at the gate or is inside: others may be waiting for it.
+  if (unsent > limits::kSessionOutputPause && !gate_held_) {
     PauseFor(kOutput);
   } else if ((paused_ & kOutput) != 0 && unsent < limits::kSessionOutputPause / 2) {
     Resume(kOutput);
@@ -303,8 +317,8 @@ void Session::SendOutput() {
     output_->append(reply_, reply_size_);
     reply_ = nullptr;
   }
-  const char* data = direct ? reply_ : output_ ? output_->data() : nullptr;
-  const size_t size = direct ? reply_size_ : output_ ? output_->size() : 0;
+  const char* data = direct ? reply_ : output_ ? output_->data() + output_sent_ : nullptr;
+  const size_t size = direct ? reply_size_ : output_ ? output_->size() - output_sent_ : 0;
   if (size == 0) return;
   ssize_t n = send(fd_, data, size, MSG_NOSIGNAL);
   if (n < 0) {
@@ -315,13 +329,18 @@ void Session::SendOutput() {
   reply_ = nullptr;
   if (sent == size) {
     if (output_) worker_.GiveBuffer(std::move(output_));
+    output_sent_ = 0;
     return;
   }
   if (direct) {
     output_ = worker_.TakeBuffer();
     output_->assign(data + sent, size - sent);
   } else {
-    output_->erase(0, sent);
+    output_sent_ += sent;
+    if (output_sent_ > output_->size() / 2) {
+      output_->erase(0, output_sent_);
+      output_sent_ = 0;
+    }
   }
   watching_writes_ = true;
   worker_.loop().WatchWrites(fd_, this, true);
@@ -340,6 +359,7 @@ void Session::Resume(uint8_t reasons) {
 void Session::OnDrained() {
   if (ordered_ && ordered_->empty()) worker_.GiveOrdered(std::move(ordered_));
   if (closed_) return worker_.Forget(this);
+  if (!refused_text_.empty()) return RefuseInput();
   Resume(kDrain | kFollower);
 }
 

@@ -79,8 +79,9 @@ void Worker::Run() {
 }
 
 void Worker::Turn() {
-  loop_.RunOnce(TimeoutMs());
+  loop_.Wait(TimeoutMs());
   now_us_ = ClockUs();
+  loop_.Dispatch();
   if (has_mail_.load(std::memory_order_acquire)) TakeMail();
   // Sessions that go on, and stores that had more than one read took.
   std::vector<Session*> pump;
@@ -93,7 +94,7 @@ void Worker::Turn() {
   if (to_pump_.empty()) to_pump_.swap(pump);
   std::vector<StoreConnection*> again;
   again.swap(reads_again_);
-  for (StoreConnection* connection : again) connection->Read();
+  for (StoreConnection* connection : again) connection->ReadMore();
   if (now_us_ >= next_tick_us_) Tick();
   FlushAll();
 }
@@ -110,6 +111,9 @@ void Worker::FlushAll() {
   for (auto& [db, reader] : readers_) reader->connection().Flush();
   for (size_t i = 0; i < to_flush_.size(); ++i) to_flush_[i]->Flush();
   to_flush_.clear();
+  for (size_t i = 0; i < kept_count_; ++i) {
+    if (kept_[i].capacity() > kSpareBufferBytes) std::string().swap(kept_[i]);
+  }
   kept_count_ = 0;
   if (index_ == 0 && core_.feed_wanted.exchange(false, std::memory_order_acq_rel)) FeedFollower();
   ReapSessions();
@@ -325,6 +329,9 @@ void Worker::Adopt(ActivePlanPtr plan) {
   } else if (!plan_->mirrors) {
     mirroring_settled = false;
   }
+  // What a session saw before it was kept account of.
+  const uint64_t head = core_.head_seq.load(), intent = core_.last_intent.load();
+  for (auto& session : sessions_) session->Saw(head, intent);
   adopted_epoch = plan_->plan->epoch;
 }
 
