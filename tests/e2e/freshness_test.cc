@@ -92,9 +92,9 @@ class Sessions {
     while (Clock::now() < until && failures_ == 0) {
       polled.clear();
       for (size_t i = 0; i < kSessions; ++i) {
-        Session& session = *sessions_[i];
+        const Session& session = *sessions_[i];
         if (session.unanswered.empty() && Clock::now() >= session.next_batch) SendBatch(i);
-        polled.push_back({session.client.fd(), POLLIN, 0});
+        polled.push_back({sessions_[i]->client.fd(), POLLIN, 0});  // may be a new session
       }
       SendBulk();
       ::poll(polled.data(), polled.size(), 1);
