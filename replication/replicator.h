@@ -166,6 +166,9 @@ class Replicator {
   bool live() const { return state_ == MirrorState::kLive; }
   void SetOff();
   void SetUnfinished();
+  // Not while a command of before may yet be executed on either store, by the
+  // applier's connection or by one that was lost: nobody would hear of it. Then
+  // the state stays as it is, to be tried again.
   void BeginCopy();
   void AddScanned(uint32_t db, std::string_view key);
   void FinishCopy();  // every key is clean, or dirty and will be synced
@@ -236,7 +239,7 @@ class Replicator {
   bool DeriveTransactionEffect(WriteRecord& write, std::string_view reply, int64_t unix_ms);
   uint64_t AppendEffect(WriteRecord& write, EntryKind kind, std::string_view reply);
   uint64_t AppendFlush(WriteRecord& write);
-  void BuildGuards(uint32_t db, bool reads_too);
+  void BuildGuards(uint32_t db);
   void NoteExpiries(uint32_t db);
   void Parse(std::string_view bytes);
   // f(name, access, db) for every key of what was parsed last.
@@ -295,6 +298,7 @@ class Replicator {
 
   // The applier: entries from applied to next_ - 1 are sent and unanswered.
   bool follower_ready_ = false;
+  bool follower_doubtful_ = false;  // a connection was lost, and is not known to be dead
   uint64_t next_ = 1;
   uint32_t in_flight_ = 0;
   size_t in_flight_bytes_ = 0;

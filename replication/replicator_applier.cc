@@ -31,6 +31,7 @@ int64_t Replicator::MarginMs() const { return kExpiryMarginMs + std::abs(clock_o
 void Replicator::FollowerReady() {
   CROSSFADE_CHECK(in_flight_ == 0);
   follower_ready_ = true;
+  follower_doubtful_ = false;
   applier_db_ = 0;
   select_sent_ = false;
   replies_seen_ = 0;
@@ -41,6 +42,7 @@ void Replicator::FollowerReady() {
 // What was sent and not answered may or may not have been applied.
 void Replicator::FollowerLost() {
   follower_ready_ = false;
+  follower_doubtful_ = true;
   select_sent_ = false;
   replies_seen_ = 0;
   for (uint64_t seq = log_.applied_seq() + 1; seq < next_; ++seq) {
@@ -183,6 +185,7 @@ void Replicator::OnFollowerReply(std::string_view frame, int64_t now_us, int64_t
   if (in_flight_ == 0) {
     if (select_sent_) return OnSelectReply(frame);
     follower_ready_ = false;
+    follower_doubtful_ = true;
     return events_.OnApplierMustReconnect("a reply came that nothing asked for");
   }
   while (!log_.At(log_.applied_seq() + 1).sent) PopDone();

@@ -5,11 +5,21 @@
 #include "replication/compare/reads.h"
 #include "replication/replicator.h"
 #include "replication/reply_digest.h"
+#include "routing/commands/token.h"
 #include "routing/resp/encode.h"
 #include "routing/resp/reply.h"
 #include "routing/slot.h"
 
 namespace crossfade::replication {
+namespace {
+
+bool HasKeepTtl(routing::Args args) {
+  return std::any_of(args.begin() + 1, args.end(), [](std::string_view arg) {
+    return routing::IsToken(arg, "KEEPTTL");
+  });
+}
+
+}  // namespace
 
 void Replicator::BeginWrite(WriteRecord& write, int64_t now_us) {
   write.intent = 0;
@@ -151,16 +161,23 @@ bool Replicator::DeriveTransactionEffect(WriteRecord& write, std::string_view re
 
 // PTTL of every key that the effect keeps, reads or may create (design R5). A
 // key that is only overwritten or removed needs none.
-void Replicator::BuildGuards(uint32_t db, bool reads_too) {
+void Replicator::BuildGuards(uint32_t db) {
   guards_.clear();
   guard_count_ = 0;
-  ForEachKey(db, [&](std::string_view name, routing::Access access, uint32_t key_db) {
-    if (key_db != db || access == routing::Access::kWrite) return;
-    if (access == routing::Access::kRead && !reads_too) return;
-    if (!expiries_.MayHaveExpiry(routing::KeyHash(db, name))) return;
-    routing::AppendCommand(guards_, {"PTTL", name});
-    ++guard_count_;
-  });
+  for (const ParsedCommand& command : parsed_) {
+    if (command.spec == nullptr) continue;
+    const routing::Args args(parsed_args_.data() + command.first, command.count);
+    const bool keeps_expiry = command.spec->id == routing::CommandId::kSet && HasKeepTtl(args);
+    routing::ExtractKeys(*command.spec, args, positions_);
+    for (const routing::KeyPosition& key : positions_) {
+      if (key.db != routing::kSameDb) continue;
+      if (key.access == routing::Access::kWrite && !keeps_expiry) continue;
+      const std::string_view name = args[key.arg];
+      if (!expiries_.MayHaveExpiry(routing::KeyHash(db, name))) continue;
+      routing::AppendCommand(guards_, {"PTTL", name});
+      ++guard_count_;
+    }
+  }
 }
 
 void Replicator::NoteExpiries(uint32_t db) {
@@ -179,7 +196,7 @@ void Replicator::NoteExpiries(uint32_t db) {
 uint64_t Replicator::AppendEffect(WriteRecord& write, EntryKind kind, std::string_view reply) {
   guards_.clear();
   guard_count_ = 0;
-  if (effect_.guard) BuildGuards(write.db, true);
+  if (effect_.guard) BuildGuards(write.db);
   if (effect_.may_set_expiry || effect_.passes_expiry_on) NoteExpiries(write.db);
 
   const bool rewritten = effect_.kind == Effect::Kind::kRewritten;
@@ -226,7 +243,7 @@ uint64_t Replicator::DeriveShadow(WriteRecord& write, std::string_view reply) {
   if (log_.bytes() > memory_bytes_ / 2) return 0;
   Parse(write.request);
   if (!dirty_.empty() && AnyKeyAwaitsSync(write.db)) return 0;
-  BuildGuards(write.db, true);
+  BuildGuards(write.db);
   const uint64_t digest = CanonicalDigest(*write.spec, routing::Args(parsed_args_), reply);
   LogEntry& entry = log_.Append(EntryKind::kShadow, guards_, write.request, {}, nullptr);
   entry.db = write.db;
@@ -292,6 +309,7 @@ void Replicator::Collapse() {
   }
   if (reconnect) {
     follower_ready_ = false;
+    follower_doubtful_ = true;
     events_.OnApplierMustReconnect("the mirror log outgrew mirror.memory");
   }
 }
