@@ -105,9 +105,9 @@ class Mirror {
   // Both stores are empty, and mirroring has begun.
   void GoLive() {
     replicator.SetUnfinished();
+    replicator.FollowerReady();
     replicator.BeginCopy();
     replicator.FinishCopy();
-    replicator.FollowerReady();
     ASSERT_TRUE(replicator.live());
   }
 
