@@ -92,6 +92,7 @@ ProxyProcess::ProxyProcess(ProxyConfig config) : config_(std::move(config)) {
 }
 
 ProxyProcess::~ProxyProcess() {
+  ExpectCleanLog();
   if (::testing::Test::HasFailure()) {
     Status();
     std::fprintf(stderr, "---- the proxy's last status\n%s\n---- the end of its log (%s)\n%s\n",
@@ -101,6 +102,18 @@ ProxyProcess::~ProxyProcess() {
   std::error_code ignored;
   if (!::testing::Test::HasFailure() || std::getenv("CROSSFADE_E2E_KEEP") == nullptr) {
     std::filesystem::remove_all(dir_, ignored);
+  }
+}
+
+// A sanitizer's report need not end the process, so it must not go unread.
+void ProxyProcess::ExpectCleanLog() {
+  std::ifstream log(dir_ + "/crossfade.log");
+  for (std::string line; std::getline(log, line);) {
+    if (line.find("Sanitizer") != std::string::npos ||
+        line.find("runtime error: ") != std::string::npos) {
+      ADD_FAILURE() << "in the proxy's log: " << line;
+      return;
+    }
   }
 }
 

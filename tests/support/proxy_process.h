@@ -72,6 +72,8 @@ class ProxyProcess {
   std::string LogTail(size_t lines = 40) const;
 
  private:
+  void ExpectCleanLog();
+
   ProxyConfig config_;
   std::string dir_;
   PortLease port_;
