@@ -56,6 +56,10 @@ bool DirtyKeys::NextToSync(int64_t now_us, KeyName& key) {
     queue_.pop_front();
     const auto it = keys_.find(View{next.db, next.name});
     if (it == keys_.end() || !it->second.requested) continue;
+    if (it->second.not_before_us > now_us) {  // refused while it was queued again
+      delayed_.emplace(it->second.not_before_us, std::move(next));
+      continue;
+    }
     it->second.not_before_us = 0;
     key = std::move(next);
     return true;

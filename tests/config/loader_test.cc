@@ -3,7 +3,6 @@
 #include <gtest/gtest.h>
 
 #include <algorithm>
-#include <filesystem>
 #include <random>
 #include <sstream>
 
@@ -21,8 +20,7 @@ Settings Load(const std::string& yaml) {
 }
 
 std::string Example(const std::string& name) {
-  const std::filesystem::path here(__FILE__);
-  return (here.parent_path() / "../../config/examples" / name).lexically_normal().string();
+  return CROSSFADE_SOURCE_DIR "/config/examples/" + name;
 }
 
 TEST(Loader, DefaultsAreThoseOfTheDocumentation) {
