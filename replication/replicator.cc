@@ -47,7 +47,7 @@ void Replicator::SetUnfinished() {
 
 void Replicator::BeginCopy() {
   if (state_ != MirrorState::kUnfinished) return;
-  if (in_flight_ > 0 || follower_doubtful_ || syncs_held_ > 0) return;
+  if (!Quiet()) return;
   state_ = MirrorState::kCopying;
   // No effect is applied before its keys are synced, and syncs tell their expiries.
   expiries_.Clear();

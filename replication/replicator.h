@@ -166,9 +166,8 @@ class Replicator {
   bool live() const { return state_ == MirrorState::kLive; }
   void SetOff();
   void SetUnfinished();
-  // Not while a command of before may yet be executed on either store, by the
-  // applier's connection or by one that was lost: nobody would hear of it. Then
-  // the state stays as it is, to be tried again.
+  // Only when Quiet(): of a key that a command of before has yet to make, the copy
+  // would not hear. Else the state stays as it is.
   void BeginCopy();
   void AddScanned(uint32_t db, std::string_view key);
   void FinishCopy();  // every key is clean, or dirty and will be synced
@@ -216,7 +215,9 @@ class Replicator {
   // The write that was finished last has no entry: its keys are dirty instead.
   bool last_write_dirtied() const { return last_write_dirtied_; }
   // Nothing that was sent before may still be executed anywhere.
-  bool Quiet() const { return syncs_held_ == 0 && in_flight_ == 0 && !select_sent_; }
+  bool Quiet() const {
+    return syncs_held_ == 0 && in_flight_ == 0 && !select_sent_ && !follower_doubtful_;
+  }
   // The newest entry that was given up instead of applied.
   uint64_t last_dropped_seq() const { return last_dropped_; }
   // Commands in flight must be known to it too.
@@ -284,7 +285,7 @@ class Replicator {
   ReplicatorEvents& events_;
   uint64_t memory_bytes_;
   MirrorState state_ = MirrorState::kOff;
-  uint64_t era_ = 0;  // rises when live is left, and when all keys change places
+  uint64_t era_ = 0;  // rises when live is left
 
   KeyGate gate_;
   IntentWindow intents_;

@@ -232,10 +232,7 @@ void Replicator::FinishEntry(LogEntry& entry, uint64_t seq, std::string_view fra
       if (!dirty_.empty() ||
           (entry.expected != 0 ? ReplyDigest(frame) != entry.expected : AnyError(frame))) {
         LeaveLive("the follower was not in step when all keys changed");
-      } else if (!dirty_.empty()) {
-        LeaveLive("keys became dirty before a change of all keys");
       }
-      ++era_;
       return;
     case EntryKind::kShadow:
       return FinishShadow(entry, seq, frame, unix_ms);

@@ -113,7 +113,6 @@ uint64_t Replicator::Derive(WriteRecord& write, std::string_view reply, int64_t 
       const uint64_t seq = AppendEffect(write, EntryKind::kSwap, reply);
       expiries_.AddEvery();
       expiries_unknown_seq_ = seq;
-      ++era_;
       return seq;
     }
     LeaveLive("all keys changed while some were not in step");

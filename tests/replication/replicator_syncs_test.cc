@@ -62,6 +62,23 @@ TEST_F(ReplicatorSyncsTest, AReadThatFailedIsAskedForAgain) {
   m_.ExpectDrained();
 }
 
+TEST_F(ReplicatorSyncsTest, AReadThatTheAuthorityRefusesIsTriedAgainLaterAndLater) {
+  MakeDirty("a");
+  for (const int64_t wait : {50'000, 100'000, 200'000}) {
+    ASSERT_EQ(m_.SyncsWanted(), Lines{"0 a"});
+    r_.SyncReadRefused(m_.reading.front(), m_.now_us);
+    m_.reading.clear();
+    EXPECT_EQ(r_.syncs_under_way(), 0u);
+    EXPECT_EQ(r_.dirty().refused(), 1u);
+    m_.now_us += wait - 1;
+    EXPECT_EQ(m_.SyncsWanted(), Lines{});
+    m_.now_us += 1;
+  }
+  SyncAll();
+  EXPECT_EQ(r_.dirty().refused(), 0u);
+  m_.ExpectDrained();
+}
+
 TEST_F(ReplicatorSyncsTest, NoKeyIsReadWhileALaneIsUncertain) {
   MakeDirty("a");
   r_.HoldSyncs(true);
@@ -279,13 +296,13 @@ TEST_F(ReplicatorSyncsTest, ARefusedSelectAppliesNothingInTheWrongDb) {
 // ---- SWAPDB: every key changes its place
 
 TEST_F(ReplicatorSyncsTest, ASwapIsAppliedAndEveryKeyMayHaveAnExpiryThen) {
-  const uint64_t era = r_.era();
+  const uint64_t since = r_.expiries_unknown_seq();
   m_.Do("SWAPDB 0 1", kOk);
-  const uint64_t logged = r_.era();
-  EXPECT_NE(logged, era) << "who learns which keys have an expiry begins anew";
+  EXPECT_NE(r_.expiries_unknown_seq(), since) << "who is learning them begins anew";
+  EXPECT_TRUE(r_.expiries_unknown());
+  EXPECT_FALSE(r_.ExpiriesCanBeLearnt()) << "the follower has not swapped them yet";
   EXPECT_EQ(m_.Apply({kOk}), Lines{"SWAPDB 0 1"});
-  EXPECT_NE(r_.era(), logged) << "the more so when the follower has swapped them";
-  EXPECT_TRUE(r_.live() && r_.expiries_unknown());
+  EXPECT_TRUE(r_.live() && r_.ExpiriesCanBeLearnt());
   m_.ExpectDrained();
 }
 

@@ -247,6 +247,37 @@ TEST_F(ReplicatorTest, ALargeRequestIsSharedWithTheLane) {
   m_.ExpectDrained();
 }
 
+// A block is kept whole for what is shared of it.
+TEST_F(ReplicatorTest, ALargeRequestInAMuchLargerBlockIsCopied) {
+  auto sent = m_.Prepare({"SET k " + std::string(limits::kShareBytes, 'x')});
+  const BlockRef block(Block::Make(sent->bytes.size() * 5));
+  std::memcpy(block->data(), sent->bytes.data(), sent->bytes.size());
+  sent->record.request = {block->data(), sent->bytes.size()};
+  sent->record.block = block.get();
+  sent = m_.SendPrepared(std::move(sent));
+  m_.Reply(*sent, kOk);
+  EXPECT_TRUE(block->Unshared());
+  EXPECT_EQ(m_.Apply({kOk}).size(), 1u);
+  m_.ExpectDrained();
+}
+
+TEST_F(ReplicatorTest, WithoutTheDeadlineTheEffectIsUnknown) {
+  const auto sent = m_.Send("SET k v EX 100");
+  sent->record.deadlines_unknown = true;
+  EXPECT_EQ(m_.Reply(*sent, kOk, {-1}), 0u);
+  EXPECT_TRUE(Dirty("k"));
+  EXPECT_TRUE(r_.last_write_dirtied());
+  const auto block = m_.SendPrepared(m_.Prepare({"MULTI", "EXPIRE t 100", "EXEC"}));
+  block->record.deadlines_unknown = true;
+  EXPECT_EQ(m_.Reply(*block, "*1\r\n:1\r\n", {-1}), 0u);
+  EXPECT_TRUE(Dirty("t"));
+  m_.Do("SET other v", kOk);
+  EXPECT_FALSE(r_.last_write_dirtied());
+  m_.Apply({kOk});
+  SyncAll();
+  m_.ExpectDrained();
+}
+
 // ---- R6: dirtiness spreads, and only a later sync cleans
 
 TEST_F(ReplicatorTest, DirtinessSpreadsAlongEntriesThatHaveBeenSent) {
