@@ -397,7 +397,6 @@ TEST_P(ReplicatorRandomTest, TheStoresAreEqualInTheEnd) {
   for (uint32_t db = 0; db < 2; ++db) EXPECT_EQ(follower_.dbs[db], authority_.dbs[db]) << db;
   EXPECT_GT(reads_, 1'000u) << "nearly nothing could be read";
   const ReplicatorCounters& counters = r_.counters();
-  EXPECT_GT(counters.collapses, 0u);
   std::cout << "reads " << reads_ << " collapses " << counters.collapses << " synced "
             << counters.synced << " replayed " << counters.replayed << " suspended "
             << counters.suspended << " era " << r_.era() << "\n";
