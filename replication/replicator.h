@@ -96,6 +96,7 @@ struct WriteRecord {
   std::string_view request;                    // in the lane's block, until the reply
   Block* block = nullptr;                      // where it lies, if it may be shared
   uint32_t db = 0;
+  bool resp3 = false;  // the reply is in RESP3
   uint64_t intent = 0;
   WriteKeys keys;
   bool shadow = false;

@@ -9,8 +9,10 @@ namespace crossfade::proxy {
 Applier::Applier(Worker& worker)
     : worker_(worker),
       connection_(worker.loop(), worker.core().follower(),
-                  {"crossfade:applier", 0, true,
-                   std::chrono::microseconds(worker.limits().connect_timeout).count()},
+                  {.name = "crossfade:applier",
+                   .kill_former = true,
+                   .connect_timeout_us =
+                       std::chrono::microseconds(worker.limits().connect_timeout).count()},
                   *this) {
   connection_.Open(worker.now_us());
 }

@@ -12,7 +12,7 @@ void KeySyncer::Run() {
   const std::lock_guard lock(core.mutex);
   replication::KeyName key;
   while (core.replicator.NextSync(worker_.now_us(), key)) {
-    Lane& lane = worker_.LaneOf(key.db);
+    Lane& lane = worker_.LaneOf({.db = key.db});
     if (!lane.ready() || lane.full()) {
       core.replicator.SyncReadFailed(key);
       return;
@@ -30,7 +30,7 @@ void KeySyncer::Run() {
 
 // The key has entered the gate.
 void KeySyncer::Read(const replication::KeyName& key, uint64_t hash) {
-  Lane& lane = worker_.LaneOf(key.db);
+  Lane& lane = worker_.LaneOf({.db = key.db});
   if (lane.ready()) return lane.SendSync(key);
   const std::lock_guard lock(worker_.core().mutex);
   worker_.core().replicator.gate().Leave(lane.id(), {std::span(&hash, 1), false});

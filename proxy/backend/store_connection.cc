@@ -19,7 +19,7 @@ constexpr int64_t kLongestBackoffUs = 500'000;
 constexpr int kVectors = 64;
 
 // The greeting's steps, in the order of the commands sent; each waits for its reply.
-enum Step { kStepAuth, kStepName, kStepId, kStepInfo, kStepSelect, kStepPing, kStepKill };
+enum Step { kStepAuth, kStepHello, kStepName, kStepId, kStepInfo, kStepSelect, kStepPing, kStepKill };
 
 std::string_view InfoField(std::string_view info, std::string_view field) {
   const size_t at = info.find(field);
@@ -65,7 +65,9 @@ void StoreConnection::Greet() {
       routing::AppendCommand(text, {"AUTH", endpoint.user, endpoint.password});
     }
   }
-  greeting_step_ = endpoint.password.empty() ? kStepName : kStepAuth;
+  greeting_step_ = endpoint.password.empty() ? kStepHello : kStepAuth;
+  const bool resp3 = options_.protocol == Protocol::kResp3;
+  if (resp3) routing::AppendCommand(text, {"HELLO", "3"});
   routing::AppendCommand(text, {"CLIENT", "SETNAME", options_.name});
   routing::AppendCommand(text, {"CLIENT", "ID"});
   routing::AppendCommand(text, {"INFO", "server"});
@@ -91,11 +93,11 @@ void StoreConnection::ReadGreeting() {
 bool StoreConnection::TakeGreetingReply(std::string_view frame, std::string& problem) {
   const char* p = frame.data();
   const routing::ReplyHead head = routing::ReadHead(p, p + frame.size());
+  if (greeting_step_ == kStepHello && options_.protocol == Protocol::kResp2) ++greeting_step_;
   const int step = greeting_step_++;
   if (head.IsError()) {
-    static constexpr const char* kCommands[] = {"AUTH",   "CLIENT SETNAME", "CLIENT ID",
-                                                "INFO",   "SELECT",         "PING",
-                                                "CLIENT KILL"};
+    static constexpr const char* kCommands[] = {"AUTH", "HELLO 3", "CLIENT SETNAME", "CLIENT ID",
+                                                "INFO", "SELECT",  "PING",           "CLIENT KILL"};
     const bool gone = step == kStepKill && head.text.find("No such client") != head.text.npos;
     if (!gone) {
       problem = std::string("it refused ") + kCommands[step] + ": " + std::string(head.text);

@@ -12,6 +12,7 @@
 #include <string_view>
 
 #include "proxy/backend/store_link.h"
+#include "proxy/lane/lane_key.h"
 #include "proxy/net/event_loop.h"
 #include "proxy/net/in_buffer.h"
 #include "proxy/net/out_queue.h"
@@ -41,6 +42,7 @@ class StoreConnection final : public Pollable {
   struct Options {
     std::string name;  // for CLIENT SETNAME
     uint32_t db = 0;
+    Protocol protocol = Protocol::kResp2;
     bool kill_former = false;  // it carries writes
     int64_t connect_timeout_us = 1'000'000;
   };

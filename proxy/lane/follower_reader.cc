@@ -18,13 +18,17 @@ bool StoreIsUnwell(std::string_view frame) {
 
 }  // namespace
 
-FollowerReader::FollowerReader(Worker& worker, uint32_t db)
+FollowerReader::FollowerReader(Worker& worker, LaneKey key)
     : worker_(worker),
-      db_(db),
+      key_(key),
       connection_(worker.loop(), worker.core().follower(),
-                  {"crossfade:reader:" + std::to_string(worker.index()) + ":" + std::to_string(db),
-                   db, false,
-                   std::chrono::microseconds(worker.limits().connect_timeout).count()},
+                  {.name = "crossfade:reader:" + std::to_string(worker.index()) + ":" +
+                           std::to_string(key.db),
+                   .db = key.db,
+                   .protocol = key.protocol,
+                   .kill_former = false,
+                   .connect_timeout_us =
+                       std::chrono::microseconds(worker.limits().connect_timeout).count()},
                   *this) {
   connection_.Open(worker.now_us());
 }
@@ -75,7 +79,7 @@ void FollowerReader::KeysOf(const Read& read, bool names) {
   if (spec == nullptr) return;
   routing::ExtractKeys(*spec, args, worker_.positions);
   for (const routing::KeyPosition& key : worker_.positions) {
-    keys_.push_back({args[key.arg], routing::KeyHash(db_, args[key.arg])});
+    keys_.push_back({args[key.arg], routing::KeyHash(key_.db, args[key.arg])});
   }
 }
 
@@ -86,7 +90,7 @@ bool FollowerReader::Counts(const Read& read, std::string_view frame) {
   const replication::Replicator& replicator = worker_.core().replicator;
   KeysOf(read, !replicator.dirty().empty());
   if (keys_.empty()) return false;
-  if (!replicator.ReadStillCounts(db_, keys_, read.ticket.sent_seq, read.ticket.era)) return false;
+  if (!replicator.ReadStillCounts(key_.db, keys_, read.ticket.sent_seq, read.ticket.era)) return false;
   return !read.ticket.pending || (keys_.size() == 1 && !routing::IsEmptyReply(frame));
 }
 

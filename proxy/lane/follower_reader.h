@@ -1,4 +1,4 @@
-// FollowerReader: a worker's connection to the follower for reads, for one db.
+// FollowerReader: a worker's connection to the follower for reads, for one LaneKey.
 // A reply counts only if the follower was still in step when it came (design
 // §5); else, and on any error, the read is made again on the authority. Owned by
 // its worker, used in its thread alone.
@@ -27,7 +27,7 @@ struct FollowerReadTicket {
 
 class FollowerReader final : public StoreConnectionOwner {
  public:
-  FollowerReader(Worker& worker, uint32_t db);
+  FollowerReader(Worker& worker, LaneKey key);
 
   bool ready() const { return connection_.ready(); }
   StoreConnection& connection() { return connection_; }
@@ -55,7 +55,7 @@ class FollowerReader final : public StoreConnectionOwner {
   void KeysOf(const Read& read, bool names);
 
   Worker& worker_;
-  const uint32_t db_;
+  const LaneKey key_;
   StoreConnection connection_;
   routing::ReplyScanner scanner_;
   replication::Ring<Read> reads_{256};

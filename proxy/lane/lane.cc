@@ -10,14 +10,18 @@
 
 namespace crossfade::proxy {
 
-Lane::Lane(Worker& worker, uint32_t db)
+Lane::Lane(Worker& worker, LaneKey key)
     : worker_(worker),
-      db_(db),
+      key_(key),
       id_(static_cast<replication::LaneId>(worker.core().last_lane_id.fetch_add(1))),
       connection_(worker.loop(), worker.core().authority(),
-                  {"crossfade:lane:" + std::to_string(worker.index()) + ":" + std::to_string(db),
-                   db, true,
-                   std::chrono::microseconds(worker.limits().connect_timeout).count()},
+                  {.name = "crossfade:lane:" + std::to_string(worker.index()) + ":" +
+                           std::to_string(key.db),
+                   .db = key.db,
+                   .protocol = key.protocol,
+                   .kill_former = true,
+                   .connect_timeout_us =
+                       std::chrono::microseconds(worker.limits().connect_timeout).count()},
                   *this) {
   connection_.Open(worker.now_us());
 }
@@ -58,7 +62,8 @@ replication::WriteRecord& Lane::NewWrite() {
   write.shadow = false;
   write.argc = 0;
   write.block = nullptr;
-  write.db = db_;
+  write.db = key_.db;
+  write.resp3 = key_.protocol == Protocol::kResp3;
   return write;
 }
 

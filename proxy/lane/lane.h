@@ -1,4 +1,4 @@
-// Lane: a worker's pipelined connection to the authority, for one db. Keeps
+// Lane: a worker's pipelined connection to the authority, for one LaneKey. Keeps
 // what is in flight in order, and gives each reply to whom it belongs: to a
 // session as it is, and before that to the replicator if it was a write. Owned
 // by its worker, used in its thread alone; takes the replication lock by itself.
@@ -10,6 +10,7 @@
 #include <vector>
 
 #include "proxy/backend/store_connection.h"
+#include "proxy/lane/lane_key.h"
 #include "proxy/snapshot.h"
 #include "replication/replicator.h"
 #include "replication/ring.h"
@@ -28,10 +29,10 @@ struct ReplyTo {
 
 class Lane final : public StoreConnectionOwner {
  public:
-  Lane(Worker& worker, uint32_t db);
+  Lane(Worker& worker, LaneKey key);
 
   replication::LaneId id() const { return id_; }
-  uint32_t db() const { return db_; }
+  const LaneKey& key() const { return key_; }
   bool ready() const { return connection_.ready(); }
   StoreConnection& connection() { return connection_; }
   OutQueue& out() { return connection_.out(); }
@@ -86,7 +87,7 @@ class Lane final : public StoreConnectionOwner {
   void HoldSyncs(bool hold);
 
   Worker& worker_;
-  const uint32_t db_;
+  LaneKey key_;
   const replication::LaneId id_;
   StoreConnection connection_;
   routing::ReplyScanner scanner_;

@@ -105,7 +105,7 @@ Session::Step Session::Refuse(const CommandSpec* spec, Args args, ClientError ki
 
 // A ready lane with room, or the error that the client gets instead.
 Session::Step Session::NeedsLane() {
-  if (lane_ == nullptr) lane_ = &worker_.LaneOf(db_);
+  if (lane_ == nullptr) lane_ = &worker_.LaneOf(key_);
   const bool ready = lane_->ready();
   if (ready && !lane_->full() && in_flight_ < limits::kSessionInFlightMax) return Step::kDone;
   if (ready || lane_->connection().link().error().empty()) {
@@ -188,14 +188,14 @@ bool Session::HashKeys(const CommandSpec& spec, Args args, bool& all) {
   worker_.single_key_at_1 = spec.single_key_at_1;
   if (spec.single_key_at_1) {
     worker_.names.push_back(args[1]);
-    worker_.hashes.push_back(routing::KeyHash(db_, args[1]));
+    worker_.hashes.push_back(routing::KeyHash(key_.db, args[1]));
     return true;
   }
   const routing::Keys keys = routing::ExtractKeys(spec, args, worker_.positions);
   // What the store will refuse for its arguments is held to concern every key.
   all = keys == routing::Keys::kAll || keys == routing::Keys::kMalformed;
   for (const routing::KeyPosition& key : worker_.positions) {
-    const uint32_t db = key.db == routing::kSameDb ? db_ : static_cast<uint32_t>(key.db);
+    const uint32_t db = key.db == routing::kSameDb ? key_.db : static_cast<uint32_t>(key.db);
     worker_.names.push_back(args[key.arg]);
     worker_.hashes.push_back(routing::KeyHash(db, args[key.arg]));
   }

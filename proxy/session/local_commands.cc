@@ -67,10 +67,9 @@ void Session::Select(Args args) {
   if (db < 0 || db >= worker_.core().databases.load(std::memory_order_relaxed)) {
     return ReplyError(ClientError::kRefused, "ERR DB index is out of range");
   }
-  if (db_ != static_cast<uint32_t>(db)) {
-    db_ = static_cast<uint32_t>(db);
-    lane_ = &worker_.LaneOf(db_);
-  }
+  LaneKey key = key_;
+  key.db = static_cast<uint32_t>(db);
+  UseLane(key);
   Reply("+OK\r\n");
 }
 
@@ -78,21 +77,27 @@ void Session::Reset() {
   transaction_.reset();
   extras().name.clear();
   extras().plan_epoch = 0;
-  if (db_ != 0) {
-    db_ = 0;
-    lane_ = &worker_.LaneOf(0);
-  }
+  UseLane({});
+}
+
+// Its next commands go on another lane. Nothing is in flight.
+void Session::UseLane(const LaneKey& key) {
+  if (key == key_) return;
+  key_ = key;
+  lane_ = nullptr;
 }
 
 void Session::Hello(Args args) {
+  LaneKey key = key_;
   if (args.size() > 1) {
     int64_t version = 0;
     if (!routing::ParseRedisInteger(args[1], version)) {
       return ReplyError(ClientError::kProtocol, "ERR Protocol version is not an integer or out of range");
     }
-    if (version != 2) {
+    if (version != 2 && version != 3) {
       return ReplyError(ClientError::kNotServed, "NOPROTO unsupported protocol version");
     }
+    key.protocol = static_cast<Protocol>(version);
   }
   for (size_t i = 2; i < args.size(); ++i) {
     if (IsToken(args[i], "SETNAME") && i + 1 < args.size()) {
@@ -107,14 +112,15 @@ void Session::Hello(Args args) {
     return ReplyError(ClientError::kProtocol,
                       "ERR Syntax error in HELLO option '" + Printable(args[i]) + "'");
   }
-  std::string text = "*14\r\n";
+  UseLane(key);
+  std::string text = resp3() ? "%7\r\n" : "*14\r\n";
   routing::AppendBulk(text, "server");
   routing::AppendBulk(text, "redis");
   routing::AppendBulk(text, "version");
   const std::string version = worker_.core().authority().version();
   routing::AppendBulk(text, version.empty() ? "7.0.0" : version);
   routing::AppendBulk(text, "proto");
-  routing::AppendInteger(text, 2);
+  routing::AppendInteger(text, static_cast<int64_t>(key_.protocol));
   routing::AppendBulk(text, "id");
   routing::AppendInteger(text, static_cast<int64_t>(id_));
   routing::AppendBulk(text, "mode");
@@ -129,8 +135,8 @@ void Session::Hello(Args args) {
 std::string Session::InfoLine() const {
   std::string line = "id=" + std::to_string(id_) + " addr=" + extras_->peer +
                      " name=" + extras_->name +
-                     " db=" + std::to_string(db_) + " lib-name=" + extras_->library +
-                     " lib-ver=" + extras_->library_version + " resp=2\n";
+                     " db=" + std::to_string(key_.db) + " lib-name=" + extras_->library +
+                     " lib-ver=" + extras_->library_version + " resp=" + std::to_string(static_cast<int>(key_.protocol)) + "\n";
   return line;
 }
 
@@ -150,7 +156,7 @@ void Session::ClientCommand(Args args) {
     text = "+OK\r\n";
   } else if (IsToken(subcommand, "GETNAME") && args.size() == 2) {
     if (extras().name.empty()) {
-      text = "$-1\r\n";
+      text = NilReply();
     } else {
       routing::AppendBulk(text, extras().name);
     }

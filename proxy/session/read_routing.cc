@@ -59,13 +59,13 @@ ReadReason Session::DecideRead(const routing::CommandSpec& spec, routing::Args a
       return ReadReason::kSlower;
     }
   }
-  if (!worker_.ReaderOf(db_).ready()) return ReadReason::kBreaker;
+  if (!worker_.ReaderOf(key_).ready()) return ReadReason::kBreaker;
   {
     const std::lock_guard lock(worker_.core().mutex);
     const replication::Replicator& replicator = worker_.core().replicator;
     // The lag is wanted as of now; where nothing is under way there is none.
     if (!replicator.intents().empty()) now_us = Worker::ClockUs();
-    const ReadVerdict verdict = replicator.CheckRead(db_, worker_.read_keys, budget_us, seen_seq_,
+    const ReadVerdict verdict = replicator.CheckRead(key_.db, worker_.read_keys, budget_us, seen_seq_,
                                                      seen_intent_, now_us);
     if (verdict != ReadVerdict::kEligible) return ReasonOf(verdict);
     ticket.sent_seq = replicator.sent_seq();
@@ -79,7 +79,7 @@ ReadReason Session::DecideRead(const routing::CommandSpec& spec, routing::Args a
 Session::Step Session::SendToFollower(std::string_view request, const FollowerReadTicket& ticket) {
   const ReplyTo to = NewReply(Source::kFollower, worker_.hashes);
   const bool one_key = worker_.hashes.size() == 1 && worker_.single_key_at_1;
-  worker_.ReaderOf(db_).Send(to, request, worker_.hashes[0], one_key, ticket);
+  worker_.ReaderOf(key_).Send(to, request, worker_.hashes[0], one_key, ticket);
   return Step::kDone;
 }
 

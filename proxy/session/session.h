@@ -132,6 +132,7 @@ class Session final : public Pollable {
   void ClientCommand(routing::Args args);
   void Select(routing::Args args);
   void Reset();
+  void UseLane(const LaneKey& key);
   std::string InfoLine() const;
 
   // transaction.cc
@@ -141,6 +142,9 @@ class Session final : public Pollable {
   Step Exec();
   Step SendTransaction();
   Step FailTransaction(ClientError kind, std::string_view text);
+
+  bool resp3() const { return key_.protocol == Protocol::kResp3; }
+  std::string_view NilReply() const { return resp3() ? "_\r\n" : "$-1\r\n"; }
 
   Extras& extras();
   std::string ErrorForStore() const;
@@ -156,7 +160,7 @@ class Session final : public Pollable {
   bool watching_writes_ = false;
   bool gate_entered_ = false;  // for the request at the beginning of its input
   uint32_t in_flight_ = 0;
-  uint32_t db_ = 0;
+  LaneKey key_;  // of the lane that its commands go on
   Lane* lane_ = nullptr;
   uint64_t gate_ticket_ = 0;  // while it waits
   std::unique_ptr<replication::WriteKeys> gate_held_;  // what it waits for, or has entered for

@@ -82,7 +82,7 @@ bool Session::Receive(char* to, size_t room, size_t& received) {
 
 // Straight into the lane's queue, behind what is left of the request before.
 void Session::ReadSmall() {
-  if (lane_ == nullptr) lane_ = &worker_.LaneOf(db_);
+  if (lane_ == nullptr) lane_ = &worker_.LaneOf(key_);
   const size_t kept = input_size();
   size_t room = 0;
   char* to = lane_->out().Reserve(kept + limits::kClientReadBytes, room);

@@ -67,7 +67,7 @@ void Worker::Run() {
     applier_ = std::make_unique<Applier>(*this);
     syncer_ = std::make_unique<KeySyncer>(*this);
   }
-  LaneOf(0);
+  LaneOf({});
   while (!stop_.load(std::memory_order_relaxed)) Turn();
   for (auto& session : sessions_) session->Close();
   sessions_.clear();
@@ -107,8 +107,8 @@ int Worker::TimeoutMs() const {
 
 void Worker::FlushAll() {
   CheckApplied();
-  for (auto& [db, lane] : lanes_) lane->connection().Flush();
-  for (auto& [db, reader] : readers_) reader->connection().Flush();
+  for (auto& [at, lane] : lanes_) lane->connection().Flush();
+  for (auto& [at, reader] : readers_) reader->connection().Flush();
   for (size_t i = 0; i < to_flush_.size(); ++i) to_flush_[i]->Flush();
   to_flush_.clear();
   for (size_t i = 0; i < kept_count_; ++i) {
@@ -128,13 +128,13 @@ void Worker::FeedFollower() {
   }
   if (!dirty) return;
   syncer_->Run();
-  for (auto& [db, lane] : lanes_) lane->connection().Flush();
+  for (auto& [at, lane] : lanes_) lane->connection().Flush();
 }
 
 void Worker::Tick() {
   next_tick_us_ = now_us_ + kTickUs;
-  for (auto& [db, lane] : lanes_) lane->Tick(now_us_);
-  for (auto& [db, reader] : readers_) reader->Tick(now_us_);
+  for (auto& [at, lane] : lanes_) lane->Tick(now_us_);
+  for (auto& [at, reader] : readers_) reader->Tick(now_us_);
   if (applier_) {
     applier_->Tick(now_us_);
     core_.feed_wanted.store(true, std::memory_order_relaxed);
@@ -204,15 +204,15 @@ void Worker::WantFeed() {
 
 // ---- Connections
 
-Lane& Worker::LaneOf(uint32_t db) {
-  std::unique_ptr<Lane>& lane = lanes_[db];
-  if (!lane) lane = std::make_unique<Lane>(*this, db);
+Lane& Worker::LaneOf(const LaneKey& of) {
+  std::unique_ptr<Lane>& lane = lanes_[of];
+  if (!lane) lane = std::make_unique<Lane>(*this, of);
   return *lane;
 }
 
-FollowerReader& Worker::ReaderOf(uint32_t db) {
-  std::unique_ptr<FollowerReader>& reader = readers_[db];
-  if (!reader) reader = std::make_unique<FollowerReader>(*this, db);
+FollowerReader& Worker::ReaderOf(const LaneKey& of) {
+  std::unique_ptr<FollowerReader>& reader = readers_[of];
+  if (!reader) reader = std::make_unique<FollowerReader>(*this, of);
   return *reader;
 }
 
@@ -324,7 +324,7 @@ void Worker::Adopt(ActivePlanPtr plan) {
   const bool mirrored = plan_->mirrors;
   plan_ = std::move(plan);
   if (plan_->mirrors && !mirrored) {
-    for (auto& [db, lane] : lanes_) lane->MarkUnrecorded();
+    for (auto& [at, lane] : lanes_) lane->MarkUnrecorded();
     CheckSettled();
   } else if (!plan_->mirrors) {
     mirroring_settled = false;

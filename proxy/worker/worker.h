@@ -58,8 +58,8 @@ class Worker final : public replication::GateWaiter {
   static int64_t ClockUs();
   static int64_t UnixMs();
 
-  Lane& LaneOf(uint32_t db);
-  FollowerReader& ReaderOf(uint32_t db);
+  Lane& LaneOf(const LaneKey& of);
+  FollowerReader& ReaderOf(const LaneKey& of);
   routing::Breaker& breaker() { return breaker_; }
   // How long reads take at the authority, and at the follower.
   routing::LatencyTracker& read_latency(Source source) {
@@ -156,8 +156,8 @@ class Worker final : public replication::GateWaiter {
   std::vector<StoreConnection*> reads_again_;
   std::deque<std::string> kept_;  // for this turn; their memory is used again
   size_t kept_count_ = 0;
-  std::map<uint32_t, std::unique_ptr<Lane>> lanes_;
-  std::map<uint32_t, std::unique_ptr<FollowerReader>> readers_;
+  std::map<LaneKey, std::unique_ptr<Lane>> lanes_;
+  std::map<LaneKey, std::unique_ptr<FollowerReader>> readers_;
   std::unordered_map<uint64_t, std::function<void()>> gate_waits_;
   std::vector<std::unique_ptr<OrderedReplies>> spare_ordered_;
   std::vector<std::unique_ptr<std::string>> spare_buffers_;
