@@ -325,6 +325,7 @@ class Replicator {
   std::vector<QueuedCommand> queued_;
   std::vector<Deadline> transaction_deadlines_;
   Positions positions_;
+  std::string resp2_;
   std::string guards_;
   uint32_t guard_count_ = 0;
 };

@@ -5,6 +5,7 @@
 #include "replication/compare/reads.h"
 #include "replication/replicator.h"
 #include "replication/reply_digest.h"
+#include "replication/resp2.h"
 #include "routing/commands/token.h"
 #include "routing/resp/encode.h"
 #include "routing/resp/reply.h"
@@ -80,6 +81,7 @@ uint64_t Replicator::Derive(WriteRecord& write, std::string_view reply, int64_t 
   bool whole_keyspace = false;
   if (write.spec != nullptr) {
     const routing::Args args(parsed_args_);
+    if (write.resp3 && ToResp2(write.spec, args, reply, resp2_)) reply = resp2_;
     std::optional<Deadline> deadline;
     if (!write.deadlines.empty() && !write.deadlines_unknown) {
       const AskBehind ask = WhatToAskBehind(*write.spec, args);
@@ -153,6 +155,7 @@ bool Replicator::DeriveTransactionEffect(WriteRecord& write, std::string_view re
       transaction_deadlines_.push_back({args[ask.key_arg], at});
     }
   }
+  if (write.resp3 && TransactionToResp2(queued_, reply, resp2_)) reply = resp2_;
   bool whole_keyspace = false;
   DeriveTransaction(queued_, reply, transaction_deadlines_, unix_ms, effect_, whole_keyspace);
   return whole_keyspace;
@@ -243,7 +246,9 @@ uint64_t Replicator::DeriveShadow(WriteRecord& write, std::string_view reply) {
   Parse(write.request);
   if (!dirty_.empty() && AnyKeyAwaitsSync(write.db)) return 0;
   BuildGuards(write.db);
-  const uint64_t digest = CanonicalDigest(*write.spec, routing::Args(parsed_args_), reply);
+  const routing::Args args(parsed_args_);
+  if (write.resp3 && ToResp2(write.spec, args, reply, resp2_)) reply = resp2_;
+  const uint64_t digest = CanonicalDigest(*write.spec, args, reply);
   LogEntry& entry = log_.Append(EntryKind::kShadow, guards_, write.request, {}, nullptr);
   entry.db = write.db;
   entry.expected = digest;
