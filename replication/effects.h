@@ -14,11 +14,15 @@
 namespace crossfade::replication {
 
 // What is asked of the authority on the same lane right behind a command, so
-// that the effect is known exactly: the absolute expiry of args[key_arg]
-// (PEXPIRETIME; -2 no key, -1 no expiry).
+// that the effect is known exactly, of args[key_arg]: its absolute expiry
+// (PEXPIRETIME; -2 no key, -1 no expiry), or the length of the stream that was
+// trimmed to about what the command says (XLEN).
 struct AskBehind {
   bool deadline = false;
+  bool length = false;
   uint32_t key_arg = 0;
+
+  explicit operator bool() const { return deadline || length; }
 };
 AskBehind WhatToAskBehind(const routing::CommandSpec& spec, routing::Args args);
 
@@ -26,6 +30,12 @@ AskBehind WhatToAskBehind(const routing::CommandSpec& spec, routing::Args args);
 struct Deadline {
   std::string_view key;
   int64_t at_ms = -1;  // Unix time in ms; -1 no expiry, -2 no key
+};
+
+// What XLEN replied, likewise.
+struct StreamLength {
+  std::string_view key;
+  int64_t entries = 0;
 };
 
 struct Effect {
@@ -55,12 +65,13 @@ struct Effect {
   void Clear();  // keeps the strings' memory
 };
 
-// `reply` is the authority's complete reply frame (RESP2). `deadline` is what
-// was asked behind, where WhatToAskBehind wanted it. The effect of a command
-// without a rule is kReplay when its keys are known, else kSync. Read-only
-// commands: kNothing.
+// `reply` is the authority's complete reply frame (RESP2). `deadline` or `length`
+// is what was asked behind, where WhatToAskBehind wanted it. The effect of a
+// command without a rule is kReplay when its keys are known, else kSync.
+// Read-only commands: kNothing.
 void DeriveEffect(const routing::CommandSpec& spec, routing::Args args, std::string_view reply,
-                  std::optional<Deadline> deadline, Effect& effect);
+                  std::optional<Deadline> deadline, Effect& effect,
+                  std::optional<StreamLength> length = std::nullopt);
 
 // The commonest effect, seen without looking at the arguments: the client's own
 // bytes with the authority's reply, no expiry, no guard.
@@ -75,9 +86,9 @@ struct QueuedCommand {
 };
 
 // Of a whole transaction: EXEC's reply is judged element by element. `deadlines`
-// holds, for every key for which an element's WhatToAskBehind wanted it, what
-// was read behind EXEC; elements are given a far deadline, and the true one is
-// set after them. `now_ms`, on the authority's clock to within seconds, tells
+// and `lengths` hold, for every key for which an element's WhatToAskBehind wanted
+// it, what was read behind EXEC; elements are given a far deadline, and the true
+// one is set after them. `now_ms`, on the authority's clock to within seconds, tells
 // whether an absolute time that an element names was in the past.
 // The result is kNothing, kSync (all keys written by it), or kRewritten (MULTI …
 // EXEC, or one command alone). `whole_keyspace`: it contains FLUSHALL, FLUSHDB
@@ -85,7 +96,7 @@ struct QueuedCommand {
 // A SELECT that succeeded makes it kSync: the keys after it lie in another db.
 void DeriveTransaction(std::span<const QueuedCommand> commands, std::string_view exec_reply,
                        std::span<const Deadline> deadlines, int64_t now_ms, Effect& effect,
-                       bool& whole_keyspace);
+                       bool& whole_keyspace, std::span<const StreamLength> lengths = {});
 
 // The key sync: from the replies to DUMP and PEXPIRETIME (complete frames) to
 // RESTORE … REPLACE ABSTTL, or DEL when there is no key. False when the replies

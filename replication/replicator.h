@@ -101,7 +101,7 @@ struct WriteRecord {
   WriteKeys keys;
   bool shadow = false;
   uint32_t route = 0;
-  uint32_t deadlines_wanted = 0;   // PEXPIRETIME replies that come behind
+  uint32_t deadlines_wanted = 0;   // replies that come behind: deadlines, or streams' lengths
   std::vector<int64_t> deadlines;  // those that have come
   bool deadlines_unknown = false;  // one of them was refused
   std::string held_reply;          // the reply, while they are awaited
@@ -324,6 +324,7 @@ class Replicator {
   std::vector<ParsedCommand> parsed_;
   std::vector<QueuedCommand> queued_;
   std::vector<Deadline> transaction_deadlines_;
+  std::vector<StreamLength> transaction_lengths_;
   Positions positions_;
   std::string resp2_;
   std::string guards_;

@@ -83,11 +83,14 @@ uint64_t Replicator::Derive(WriteRecord& write, std::string_view reply, int64_t 
     const routing::Args args(parsed_args_);
     if (write.resp3 && ToResp2(write.spec, args, reply, resp2_)) reply = resp2_;
     std::optional<Deadline> deadline;
+    std::optional<StreamLength> length;
     if (!write.deadlines.empty() && !write.deadlines_unknown) {
       const AskBehind ask = WhatToAskBehind(*write.spec, args);
-      deadline = Deadline{args[ask.key_arg], write.deadlines.front()};
+      const int64_t asked = write.deadlines.front();
+      if (ask.deadline) deadline = Deadline{args[ask.key_arg], asked};
+      if (ask.length) length = StreamLength{args[ask.key_arg], asked};
     }
-    DeriveEffect(*write.spec, args, reply, deadline, effect_);
+    DeriveEffect(*write.spec, args, reply, deadline, effect_, length);
   } else {
     whole_keyspace = DeriveTransactionEffect(write, reply, unix_ms);
   }
@@ -137,6 +140,7 @@ bool Replicator::DeriveTransactionEffect(WriteRecord& write, std::string_view re
                                          int64_t unix_ms) {
   queued_.clear();
   transaction_deadlines_.clear();
+  transaction_lengths_.clear();
   if (write.deadlines_unknown) {
     effect_.kind = Effect::Kind::kSync;
     return false;
@@ -150,14 +154,16 @@ bool Replicator::DeriveTransactionEffect(WriteRecord& write, std::string_view re
     }
     queued_.push_back({command.spec, args});
     const AskBehind ask = WhatToAskBehind(*command.spec, args);
-    if (ask.deadline && transaction_deadlines_.size() < write.deadlines.size()) {
-      const int64_t at = write.deadlines[transaction_deadlines_.size()];
-      transaction_deadlines_.push_back({args[ask.key_arg], at});
-    }
+    const size_t asked = transaction_deadlines_.size() + transaction_lengths_.size();
+    if (!ask || asked >= write.deadlines.size()) continue;
+    const std::string_view key = args[ask.key_arg];
+    if (ask.deadline) transaction_deadlines_.push_back({key, write.deadlines[asked]});
+    if (ask.length) transaction_lengths_.push_back({key, write.deadlines[asked]});
   }
   if (write.resp3 && TransactionToResp2(queued_, reply, resp2_)) reply = resp2_;
   bool whole_keyspace = false;
-  DeriveTransaction(queued_, reply, transaction_deadlines_, unix_ms, effect_, whole_keyspace);
+  DeriveTransaction(queued_, reply, transaction_deadlines_, unix_ms, effect_, whole_keyspace,
+                    transaction_lengths_);
   return whole_keyspace;
 }
 

@@ -71,10 +71,10 @@ void Lane::SentWrite(ReplyTo to, RequestClass type, size_t bytes) {
   Push(Kind::kWrite, type, bytes, to);
 }
 
-void Lane::AskDeadline(std::string_view key) {
+void Lane::Ask(const replication::AskBehind& ask, std::string_view key) {
   std::string& text = worker_.scratch;
   text.clear();
-  routing::AppendCommand(text, {"PEXPIRETIME", key});
+  routing::AppendCommand(text, {ask.length ? "XLEN" : "PEXPIRETIME", key});
   out().Append(text);
   ++writes_.back().deadlines_wanted;
   Push(Kind::kDeadline, RequestClass::kOther, text.size(), {});

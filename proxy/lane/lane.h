@@ -48,7 +48,8 @@ class Lane final : public StoreConnectionOwner {
   replication::WriteRecord& NewWrite();
   replication::WriteRecord& LastWrite() { return writes_.back(); }
   void SentWrite(ReplyTo to, RequestClass type, size_t bytes);
-  void AskDeadline(std::string_view key);
+  void Ask(const replication::AskBehind& ask, std::string_view key);
+  void AskDeadline(std::string_view key) { Ask({.deadline = true}, key); }
   // Reads a key's state under the gate, which it has entered.
   void SendSync(const replication::KeyName& key);
 

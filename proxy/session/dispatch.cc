@@ -265,14 +265,14 @@ Session::Step Session::SendWrite(const CommandSpec& spec, Args args, std::string
   core.last_intent.store(write.intent, std::memory_order_relaxed);
   lock.unlock();
   const replication::AskBehind ask = replication::WhatToAskBehind(spec, args);
-  if (ask.deadline) {
+  if (ask) {
     worker_.key.assign(args[ask.key_arg]);
     Protect(worker_.batch.next);
   }
   const ReplyTo to = NewReply(Source::kAuthority, worker_.hashes);
   lane_->SentWrite(to, RequestClass::kWrite, request.size());
   ForwardWrite(write, request);
-  if (ask.deadline) lane_->AskDeadline(worker_.key);
+  if (ask) lane_->Ask(ask, worker_.key);
   return Step::kDone;
 }
 

@@ -194,7 +194,8 @@ struct Session::Transaction {
   uint32_t commands = 0;
   std::string bytes;        // MULTI, and what is queued
   std::vector<uint64_t> hashes;
-  std::vector<std::string> deadlines;  // keys whose deadline is asked behind EXEC
+  // What is asked behind EXEC, of which keys.
+  std::vector<std::pair<replication::AskBehind, std::string>> asked;
 };
 
 struct Session::Extras {

@@ -70,7 +70,7 @@ Session::Step Session::Queue(const routing::CommandSpec& spec, Args args, std::s
   if (serving == Serving::kWrite) {
     transaction.writes = true;
     const replication::AskBehind ask = replication::WhatToAskBehind(spec, args);
-    if (ask.deadline) transaction.deadlines.emplace_back(args[ask.key_arg]);
+    if (ask) transaction.asked.emplace_back(ask, args[ask.key_arg]);
   }
   transaction.bytes.append(request);
   ++transaction.commands;
@@ -123,7 +123,7 @@ Session::Step Session::SendTransaction() {
     write->request = {sent, transaction.bytes.size()};
     write->block = lane_->out().block();
     lane_->SentWrite(to, RequestClass::kWrite, transaction.bytes.size());
-    for (const std::string& key : transaction.deadlines) lane_->AskDeadline(key);
+    for (const auto& [ask, key] : transaction.asked) lane_->Ask(ask, key);
   } else {
     lane_->SentPlain(to, RequestClass::kOther, transaction.bytes.size());
   }

@@ -141,15 +141,15 @@ void DerivePop(Derivation& d) {
   d.Replay(false);
 }
 
-void DeriveLmpop(Derivation& d) {
-  if (!d.Has(4)) return d.Sync();
+void DeriveLmpop(Derivation& d, size_t count_arg) {
+  if (!d.Has(count_arg + 3)) return d.Sync();
   if (IsNilFrame(d.reply)) return d.Nothing();
   int64_t keys = 0;
   ArrayReader popped(d.reply);
   std::string_view key;
-  if (!routing::ParseInteger(d.args[1], keys) || keys < 1 ||
-      keys > static_cast<int64_t>(d.args.size()) - 3 || !popped.IsArray() || popped.size() != 2 ||
-      !popped.NextBulk(key)) {
+  if (!routing::ParseInteger(d.args[count_arg], keys) || keys < 1 ||
+      keys > static_cast<int64_t>(d.args.size() - count_arg) - 2 || !popped.IsArray() ||
+      popped.size() != 2 || !popped.NextBulk(key)) {
     return d.Sync();
   }
   const std::string_view elements = popped.Rest();  // LPOP's reply to the same
@@ -157,7 +157,7 @@ void DeriveLmpop(Derivation& d) {
   if (!popped.NextArray(count) || count < 1 || routing::FirstValue(elements) != elements) {
     return d.Sync();
   }
-  const std::string_view where = d.args[static_cast<size_t>(2 + keys)];
+  const std::string_view where = d.args[count_arg + 1 + static_cast<size_t>(keys)];
   BeginCommand(d.effect, IsToken(where, "LEFT") ? "LPOP" : "RPOP", key, 1);
   routing::AppendBulk(d.effect.bytes, count);
   d.Rewritten(elements, false);

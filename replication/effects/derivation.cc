@@ -66,6 +66,12 @@ bool ArrayReader::NextInteger(int64_t& value) {
   return Next(head) && head.type == ReplyType::kInteger && routing::ParseInteger(head.text, value);
 }
 
+std::string_view ArrayReader::NextValue() {
+  const std::string_view value = routing::FirstValue(Rest());
+  p_ += value.size();
+  return value;
+}
+
 bool IsArrayFrame(std::string_view frame) {
   return ArrayReader(frame).IsArray() && routing::FirstValue(frame) == frame;
 }

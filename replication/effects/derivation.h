@@ -36,6 +36,8 @@ class ArrayReader {
   bool NextBulk(std::string_view& text);
   bool NextArray(int64_t& size);
   bool NextInteger(int64_t& value);
+  // The next value, whatever it is, elements included; empty when there is none.
+  std::string_view NextValue();
   bool AtEnd() const { return p_ == end_; }
   std::string_view Rest() const { return std::string_view(p_, static_cast<size_t>(end_ - p_)); }
 
@@ -54,6 +56,9 @@ struct Derivation {
   std::string_view reply;
   const std::optional<Deadline>& deadline;
   Effect& effect;
+  std::optional<StreamLength> length = std::nullopt;
+  // An element of a transaction: no command blocks there.
+  bool in_exec = false;
 
   // What a store says of a command's arity is not to be trusted with our memory.
   bool Has(size_t argc) const { return args.size() >= argc; }
@@ -96,6 +101,12 @@ inline void BeginCommand(Effect& effect, std::string_view name, std::string_view
   routing::AppendBulk(effect.bytes, key);
 }
 
+// What DeriveEffect does, for an element of a transaction. Without its length a
+// stream's approximate trimming is left out: a later element does it.
+void DeriveElement(const routing::CommandSpec& spec, routing::Args args, std::string_view reply,
+                   std::optional<Deadline> deadline, std::optional<StreamLength> length,
+                   Effect& effect);
+
 // strings.cc
 void DeriveSet(Derivation& d);
 void DeriveSetWithTime(Derivation& d);  // SETEX, PSETEX
@@ -123,14 +134,22 @@ void DeriveGeoadd(Derivation& d);
 void DeriveGeoradius(Derivation& d);
 void DeriveZpop(Derivation& d);
 void DeriveZmpop(Derivation& d);
-void DerivePop(Derivation& d);  // LPOP, RPOP
-void DeriveLmpop(Derivation& d);
+void DerivePop(Derivation& d);                      // LPOP, RPOP
+void DeriveLmpop(Derivation& d, size_t count_arg);  // numkeys
+
+// blocking.cc
+void DeriveBlocking(Derivation& d);
 
 // streams.cc
+bool TrimsApproximately(const routing::CommandSpec& spec, routing::Args args);
 void DeriveXadd(Derivation& d);
 void DeriveXtrim(Derivation& d);
 void DeriveXgroupSet(Derivation& d);  // CREATE, SETID
+
+// groups.cc
 void DeriveXreadgroup(Derivation& d);
+void DeriveXclaim(Derivation& d);
+void DeriveXautoclaim(Derivation& d);
 
 // newer.cc: commands that the built-in table does not know
 void DeriveOther(Derivation& d);

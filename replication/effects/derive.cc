@@ -24,7 +24,6 @@ bool ErrorTellsNothing(CommandId id) {
 
 void DeriveRare(Derivation& d) {
   switch (d.spec.id) {
-    // A pop that found nothing is nil, in every form.
     case CommandId::kBlpop:
     case CommandId::kBrpop:
     case CommandId::kBlmpop:
@@ -33,13 +32,11 @@ void DeriveRare(Derivation& d) {
     case CommandId::kBzpopmin:
     case CommandId::kBzpopmax:
     case CommandId::kBzmpop:
-      return IsNilFrame(d.reply) ? d.Nothing() : d.Sync();
+      return DeriveBlocking(d);
 
     case CommandId::kEval:
     case CommandId::kEvalsha:
     case CommandId::kFcall:
-    case CommandId::kXclaim:
-    case CommandId::kXautoclaim:
     case CommandId::kPfdebug:
     case CommandId::kDebug:
       return d.Sync();
@@ -96,15 +93,18 @@ void DeriveStream(Derivation& d) {
       return d.ReplayOnOk(false);
     case CommandId::kXreadgroup:
       return DeriveXreadgroup(d);
+    case CommandId::kXclaim:
+      return DeriveXclaim(d);
+    case CommandId::kXautoclaim:
+      return DeriveXautoclaim(d);
     default:
       return DeriveRare(d);
   }
 }
 
 bool HasToken(routing::Args args, std::string_view token) {
-  return std::any_of(args.begin(), args.end(), [token](std::string_view arg) {
-    return routing::IsToken(arg, token);
-  });
+  return std::any_of(args.begin(), args.end(),
+                     [token](std::string_view arg) { return routing::IsToken(arg, token); });
 }
 
 // Where scores differ, which members are within a range of texts is up to how
@@ -202,7 +202,7 @@ void DeriveCollection(Derivation& d) {
     case CommandId::kRpoplpush:
       return d.ReplayOnBulk(true);
     case CommandId::kLmpop:
-      return DeriveLmpop(d);
+      return DeriveLmpop(d, 1);
     case CommandId::kZadd:
       return DeriveZadd(d);
     case CommandId::kZincrby:
@@ -260,7 +260,32 @@ void DeriveString(Derivation& d) {
   }
 }
 
+void Derive(Derivation& d) {
+  Effect& effect = d.effect;
+  effect.Clear();
+  if (d.reply.empty()) return d.spec.ReadOnly() ? d.Nothing() : d.Sync();
+  if (IsErrorFrame(d.reply) && !ErrorTellsNothing(d.spec.id)) return;
+  // A command that its arity refuses gets an error: this reply is not its own.
+  if (d.args.empty() || (d.spec.arity != 0 && !d.spec.ArityFits(d.args.size()))) {
+    return d.spec.ReadOnly() ? d.Nothing() : d.Sync();
+  }
+  DeriveString(d);
+  if (effect.kind == Effect::Kind::kRewritten) return;
+  // A family may have begun to write before it found the reply malformed.
+  effect.bytes.clear();
+  effect.expected.clear();
+  effect.commands = 0;
+}
+
 }  // namespace
+
+void DeriveElement(const routing::CommandSpec& spec, routing::Args args, std::string_view reply,
+                   std::optional<Deadline> deadline, std::optional<StreamLength> length,
+                   Effect& effect) {
+  Derivation derivation{spec, args, reply, deadline, effect, length, true};
+  Derive(derivation);
+}
+
 }  // namespace effects
 
 void Effect::Clear() {
@@ -276,29 +301,15 @@ void Effect::Clear() {
 AskBehind WhatToAskBehind(const routing::CommandSpec& spec, routing::Args args) {
   // The common commands that set none are not to pay for the question.
   if (spec.id == CommandId::kSet && args.size() <= 4) return {};
-  if (!effects::TimeNamedBy(spec, args)) return {};
-  return {true, 1};
+  if (effects::TimeNamedBy(spec, args)) return {true, false, 1};
+  return {false, effects::TrimsApproximately(spec, args), 1};
 }
 
 void DeriveEffect(const routing::CommandSpec& spec, routing::Args args, std::string_view reply,
-                  std::optional<Deadline> deadline, Effect& effect) {
-  effect.Clear();
-  if (reply.empty()) {
-    effect.kind = spec.ReadOnly() ? Effect::Kind::kNothing : Effect::Kind::kSync;
-    return;
-  }
-  if (effects::IsErrorFrame(reply) && !effects::ErrorTellsNothing(spec.id)) return;
-  // A command that its arity refuses gets an error: this reply is not its own.
-  if (args.empty() || (spec.arity != 0 && !spec.ArityFits(args.size()))) {
-    effect.kind = spec.ReadOnly() ? Effect::Kind::kNothing : Effect::Kind::kSync;
-    return;
-  }
-  effects::Derivation derivation{spec, args, reply, deadline, effect};
-  effects::DeriveString(derivation);
-  if (effect.kind != Effect::Kind::kRewritten) {
-    // A family may have begun to write before it found the reply malformed.
-    effect.bytes.clear();
-  }
+                  std::optional<Deadline> deadline, Effect& effect,
+                  std::optional<StreamLength> length) {
+  effects::Derivation derivation{spec, args, reply, deadline, effect, length, false};
+  effects::Derive(derivation);
 }
 
 }  // namespace crossfade::replication

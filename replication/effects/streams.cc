@@ -13,6 +13,7 @@ namespace {
 // What stands between the key and the id (XADD) or the end (XTRIM).
 struct StreamOptions {
   size_t end = 0;            // the first argument that is none of them
+  size_t trim = 0;           // where MAXLEN or MINID stands; 0 without
   bool no_create = false;    // NOMKSTREAM
   bool approximate = false;  // ~ or LIMIT: what is left depends on how the stream is stored
 };
@@ -25,7 +26,7 @@ StreamOptions ReadStreamOptions(routing::Args args) {
     if (IsToken(args[i], "NOMKSTREAM")) {
       options.no_create = true;
     } else if (more && (IsToken(args[i], "MAXLEN") || IsToken(args[i], "MINID"))) {
-      ++i;
+      options.trim = i++;
       if (args[i] == "~") options.approximate = true;
       if ((args[i] == "~" || args[i] == "=") && i + 1 < args.size()) ++i;
     } else if (more && IsToken(args[i], "LIMIT")) {
@@ -43,18 +44,37 @@ bool ServerChooses(std::string_view id) { return id == "*" || id.ends_with("-*")
 
 }  // namespace
 
+bool TrimsApproximately(const routing::CommandSpec& spec, routing::Args args) {
+  if (spec.id != CommandId::kXadd && spec.id != CommandId::kXtrim) return false;
+  const StreamOptions options = ReadStreamOptions(args);
+  return options.approximate && options.trim != 0;
+}
+
+// The oldest entries go: to trim to a length is exact, whatever the client named.
 void DeriveXadd(Derivation& d) {
   std::string_view id;
   if (IsNilFrame(d.reply)) return d.Nothing();  // NOMKSTREAM
   if (!ReadBulkFrame(d.reply, id)) return d.Sync();
   const StreamOptions options = ReadStreamOptions(d.args);
-  if (options.approximate || options.end >= d.args.size()) return d.Sync();
+  if (options.end >= d.args.size()) return d.Sync();
+  if (options.approximate && !d.length && !d.in_exec) return d.Sync();
   // With NOMKSTREAM the reply tells whether the key was there.
   const bool guard = !options.no_create;
-  if (!ServerChooses(d.args[options.end])) return d.Replay(guard);
-  routing::AppendHead(d.effect.bytes, '*', static_cast<int64_t>(d.args.size()));
-  for (size_t i = 0; i < d.args.size(); ++i) {
-    routing::AppendBulk(d.effect.bytes, i == options.end ? id : d.args[i]);
+  if (!options.approximate && !ServerChooses(d.args[options.end])) return d.Replay(guard);
+  const size_t options_end = options.approximate ? 2 : options.end;
+  std::string& bytes = d.effect.bytes;
+  const size_t trimming = options.approximate && d.length ? 3 : 0;
+  routing::AppendHead(bytes, '*',
+                      static_cast<int64_t>(options_end + trimming + d.args.size() - options.end));
+  for (const std::string_view arg : d.args.first(options_end)) routing::AppendBulk(bytes, arg);
+  if (trimming != 0) {
+    routing::AppendBulk(bytes, "MAXLEN");
+    routing::AppendBulk(bytes, "=");
+    routing::AppendBulk(bytes, d.length->entries);
+  }
+  routing::AppendBulk(bytes, id);
+  for (const std::string_view arg : d.args.subspan(options.end + 1)) {
+    routing::AppendBulk(bytes, arg);
   }
   d.Rewritten(d.reply, guard);
 }
@@ -63,35 +83,24 @@ void DeriveXtrim(Derivation& d) {
   int64_t deleted = 0;
   if (!ReadIntegerFrame(d.reply, deleted)) return d.Sync();
   if (deleted == 0) return d.Nothing();
-  if (ReadStreamOptions(d.args).approximate) return d.Sync();
-  d.Replay(false);
+  if (!ReadStreamOptions(d.args).approximate) return d.Replay(false);
+  if (!d.length) return d.in_exec ? d.Nothing() : d.Sync();
+  routing::AppendHead(d.effect.bytes, '*', 5);
+  for (const std::string_view word :
+       {std::string_view("XTRIM"), d.args[1], std::string_view("MAXLEN"), std::string_view("=")}) {
+    routing::AppendBulk(d.effect.bytes, word);
+  }
+  routing::AppendBulk(d.effect.bytes, d.length->entries);
+  d.Rewritten(d.reply, false);
 }
 
 void DeriveXgroupSet(Derivation& d) {
   if (!d.Has(5)) return d.Sync();
-  if (d.reply != kOkFrame || d.args[4] == "$") return d.Sync();
+  // $ names the same entry on the follower: the entries before are applied there.
+  if (d.reply != kOkFrame) return d.Sync();
   bool creates = false;
   for (size_t i = 5; i < d.args.size(); ++i) creates |= IsToken(d.args[i], "MKSTREAM");
   d.Replay(creates);
-}
-
-void DeriveXreadgroup(Derivation& d) {
-  if (!IsNilFrame(d.reply)) return d.Sync();
-  // Nothing was read, but a store of 7.2 or later has created the consumer: so
-  // does the follower if it is one. It must not block, however.
-  size_t block = 0;
-  for (size_t i = 1; i < d.args.size() && !IsToken(d.args[i], "STREAMS");) {
-    if (IsToken(d.args[i], "BLOCK")) block = i;
-    const bool has_value = IsToken(d.args[i], "BLOCK") || IsToken(d.args[i], "COUNT");
-    i += IsToken(d.args[i], "GROUP") ? 3 : has_value ? 2 : 1;
-  }
-  if (block == 0) return d.Replay(false);
-  if (!d.Has(block + 2)) return d.Sync();
-  routing::AppendHead(d.effect.bytes, '*', static_cast<int64_t>(d.args.size()) - 2);
-  for (size_t i = 0; i < d.args.size(); ++i) {
-    if (i != block && i != block + 1) routing::AppendBulk(d.effect.bytes, d.args[i]);
-  }
-  d.Rewritten(d.reply, false);
 }
 
 }  // namespace crossfade::replication::effects

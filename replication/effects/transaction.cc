@@ -6,6 +6,7 @@
 #include "replication/effects.h"
 #include "replication/effects/derivation.h"
 #include "replication/effects/expiry.h"
+#include "replication/effects/stream_trims.h"
 #include "routing/commands/command_id.h"
 #include "routing/resp/encode.h"
 #include "routing/resp/reply.h"
@@ -13,6 +14,7 @@
 namespace crossfade::replication {
 
 using effects::NamedTime;
+using effects::StreamTrims;
 using routing::CommandId;
 
 namespace {
@@ -46,14 +48,16 @@ When WhenIs(const NamedTime& named, int64_t deadline_ms, int64_t now_ms) {
 
 class TransactionDerivation {
  public:
-  TransactionDerivation(std::span<const Deadline> deadlines, int64_t now_ms, Effect& effect)
-      : now_ms_(now_ms), effect_(effect) {
+  TransactionDerivation(std::span<const QueuedCommand> commands,
+                        std::span<const Deadline> deadlines, std::span<const StreamLength> lengths,
+                        int64_t now_ms, Effect& effect)
+      : now_ms_(now_ms), trims_(commands, lengths), effect_(effect) {
     keys_.reserve(deadlines.size());
     for (const Deadline& deadline : deadlines) keys_[deadline.key] = {deadline.at_ms, false};
     effect_.bytes.append(kMulti);
   }
 
-  void Add(const QueuedCommand& command, std::string_view reply);
+  void Add(const QueuedCommand& command, size_t index, std::string_view reply);
   void Finish(std::span<const Deadline> deadlines);
   bool whole_keyspace() const { return whole_keyspace_; }
 
@@ -63,13 +67,15 @@ class TransactionDerivation {
     bool has_far_deadline = false;  // at some point, after the elements so far
   };
 
+  void AddTrimmed(const QueuedCommand& command, size_t index, std::string_view reply);
   void AddTimed(const QueuedCommand& command, std::string_view reply, const NamedTime& named);
   void AddDerived(const QueuedCommand& command, std::string_view reply);
   void AddCommand(std::initializer_list<std::string_view> command, std::string_view expected);
-  void CountOne(std::string_view expected);
+  void Count(uint32_t commands, std::string_view expected);
   void CorrectDeadlines(std::span<const Deadline> deadlines);
 
   const int64_t now_ms_;
+  const StreamTrims trims_;
   Effect& effect_;
   Effect element_;
   std::unordered_map<std::string_view, KeyState> keys_;
@@ -78,31 +84,52 @@ class TransactionDerivation {
   bool whole_keyspace_ = false;
 };
 
-void TransactionDerivation::CountOne(std::string_view expected) {
-  ++effect_.commands;
+// `expected`: the last command's reply.
+void TransactionDerivation::Count(uint32_t commands, std::string_view expected) {
+  effect_.commands += commands;
   effect_.expected.append(expected);
-  reply_unknown_ |= expected.empty();
+  reply_unknown_ |= expected.empty() || commands > 1;
 }
 
 void TransactionDerivation::AddCommand(std::initializer_list<std::string_view> command,
                                        std::string_view expected) {
   routing::AppendCommand(effect_.bytes, command);
-  CountOne(expected);
+  Count(1, expected);
 }
 
-void TransactionDerivation::Add(const QueuedCommand& command, std::string_view reply) {
+void TransactionDerivation::Add(const QueuedCommand& command, size_t index,
+                                std::string_view reply) {
   // The db of all that follows would be another.
   if (command.spec->id == CommandId::kSelect && reply == effects::kOkFrame) unknown_ = true;
   const std::optional<NamedTime> named = effects::TimeNamedBy(*command.spec, command.args);
   if (named) return AddTimed(command, reply, *named);
-  DeriveEffect(*command.spec, command.args, reply, std::nullopt, element_);
+  if (effects::TrimsApproximately(*command.spec, command.args)) {
+    return AddTrimmed(command, index, reply);
+  }
+  effects::DeriveElement(*command.spec, command.args, reply, std::nullopt, std::nullopt, element_);
+  AddDerived(command, reply);
+}
+
+void TransactionDerivation::AddTrimmed(const QueuedCommand& command, size_t index,
+                                       std::string_view reply) {
+  const StreamTrims::Trim trim = trims_.Of(command.args[1], index);
+  const bool left_to_later = trim.known && !trim.last;
+  effects::DeriveElement(*command.spec, command.args, reply, std::nullopt,
+                         left_to_later ? std::nullopt : std::optional(trim.length), element_);
+  const bool nothing = element_.kind == Effect::Kind::kNothing;
+  const bool only = trim.first && trim.last;
+  if (!trim.known && !(nothing && only)) unknown_ = true;
+  // Of several, the last does what those before it have left to it; XTRIM's reply
+  // is another then.
+  if (trim.last && !only && (nothing || command.spec->id == CommandId::kXtrim)) unknown_ = true;
   AddDerived(command, reply);
 }
 
 void TransactionDerivation::AddTimed(const QueuedCommand& command, std::string_view reply,
                                      const NamedTime& named) {
   const std::string_view key = command.args[1];
-  DeriveEffect(*command.spec, command.args, reply, Deadline{key, kFarMs}, element_);
+  effects::DeriveElement(*command.spec, command.args, reply, Deadline{key, kFarMs}, std::nullopt,
+                         element_);
   if (element_.kind == Effect::Kind::kNothing) return;
   const auto state = keys_.find(key);
   const When when =
@@ -146,10 +173,10 @@ void TransactionDerivation::AddDerived(const QueuedCommand& command, std::string
   }
   if (element_.kind == Effect::Kind::kRewritten) {
     effect_.bytes.append(element_.bytes);
-    CountOne(element_.expected);
+    Count(element_.commands, element_.expected);
   } else {
     routing::AppendCommand(effect_.bytes, command.args);
-    CountOne(reply);
+    Count(1, reply);
   }
 }
 
@@ -201,18 +228,18 @@ void TransactionDerivation::Finish(std::span<const Deadline> deadlines) {
 
 void DeriveTransaction(std::span<const QueuedCommand> commands, std::string_view exec_reply,
                        std::span<const Deadline> deadlines, int64_t now_ms, Effect& effect,
-                       bool& whole_keyspace) {
+                       bool& whole_keyspace, std::span<const StreamLength> lengths) {
   effect.Clear();
   whole_keyspace = false;
   if (effects::IsNilFrame(exec_reply) || exec_reply.starts_with('-')) return;
-  TransactionDerivation transaction(deadlines, now_ms, effect);
+  TransactionDerivation transaction(commands, deadlines, lengths, now_ms, effect);
   effects::ArrayReader elements(exec_reply);
   bool understood = elements.IsArray() && elements.size() == static_cast<int64_t>(commands.size());
   std::string_view rest = understood ? elements.Rest() : std::string_view();
-  for (const QueuedCommand& command : commands) {
+  for (size_t i = 0; i < commands.size(); ++i) {
     const std::string_view reply = understood ? routing::FirstValue(rest) : std::string_view();
     understood = !reply.empty();
-    transaction.Add(command, reply);
+    transaction.Add(commands[i], i, reply);
     rest.remove_prefix(reply.size());
   }
   transaction.Finish(deadlines);

@@ -175,21 +175,13 @@ TEST(Effects, AnErrorHasNoneButOfWhatMayHaveRun) {
 TEST(Effects, WhatIsNotDerivableIsSynced) {
   for (const char* line :
        {"EVAL s 1 k", "EVALSHA s 1 k", "FCALL f 1 k", "XCLAIM k g c 0 1-1", "XAUTOCLAIM k g c 0 0",
-        "XREADGROUP GROUP g c STREAMS k >", "BLPOP k 0", "BZPOPMIN k 0"}) {
+        "XREADGROUP GROUP g c BLOCK 0 STREAMS k >", "BLPOP k 0", "BZPOPMIN k 0"}) {
     EXPECT_EQ(Derive(line, "*1\r\n$1\r\nx\r\n").kind, Kind::kSync) << line;
   }
-  EXPECT_EQ(Derive("XGROUP CREATE k g $", "+OK\r\n").kind, Kind::kSync);
-  EXPECT_EQ(Derive("XGROUP CREATE k g 0", "+OK\r\n").kind, Kind::kReplay);
   EXPECT_EQ(Derive("SORT k BY w_* STORE l", ":3\r\n").kind, Kind::kSync);
   EXPECT_EQ(Derive("SORT k GET w_* STORE l", ":3\r\n").kind, Kind::kSync);
   EXPECT_EQ(Derive("SORT k BY w_*", "*0\r\n").kind, Kind::kNothing);
   EXPECT_EQ(Derive("MIGRATE h 1 k 0 1", "+OK\r\n").kind, Kind::kSync);
-}
-
-TEST(Effects, AnXreadgroupThatFoundNothingDoesNotBlockTheFollower) {
-  EXPECT_EQ(Derive("XREADGROUP GROUP g c STREAMS k >", "*-1\r\n").kind, Kind::kReplay);
-  Check({{"XREADGROUP GROUP g BLOCK BLOCK 0 COUNT 1 STREAMS k >", "*-1\r\n", Kind::kRewritten,
-          "XREADGROUP GROUP g BLOCK COUNT 1 STREAMS k >", "*-1\r\n"}});
 }
 
 TEST(Effects, GuardsWhereTheReplyDoesNotTellThatTheKeyWasThere) {

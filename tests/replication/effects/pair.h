@@ -51,11 +51,11 @@ class Pair {
     const replication::AskBehind ask = replication::WhatToAskBehind(*spec, args);
     outcome.reply = authority_.Call(args);
     std::optional<replication::Deadline> deadline;
-    if (ask.deadline) {
-      const std::string_view key = args[ask.key_arg];
-      deadline = replication::Deadline{key, authority_.PexpireTime(key)};
-    }
-    replication::DeriveEffect(*spec, args, outcome.reply, deadline, outcome.effect);
+    std::optional<replication::StreamLength> length;
+    const std::string_view key = ask ? args[ask.key_arg] : std::string_view();
+    if (ask.deadline) deadline = replication::Deadline{key, authority_.PexpireTime(key)};
+    if (ask.length) length = LengthOf(key);
+    replication::DeriveEffect(*spec, args, outcome.reply, deadline, outcome.effect, length);
     const std::vector<replication::QueuedCommand> one = {{spec, args}};
     Apply(one, outcome);
     return outcome;
@@ -68,6 +68,7 @@ class Pair {
     for (const Line& line : lines) args.emplace_back(line.begin(), line.end());
     std::vector<replication::QueuedCommand> queued;
     std::vector<std::string_view> asked;
+    std::vector<std::string_view> streams;
     authority_.Call({"MULTI"});
     for (const auto& command : args) {
       const routing::CommandSpec* spec = routing::CommandTable::Redis70().Find(command);
@@ -75,6 +76,7 @@ class Pair {
       queued.push_back({spec, command});
       const replication::AskBehind ask = replication::WhatToAskBehind(*spec, command);
       if (ask.deadline) asked.push_back(command[ask.key_arg]);
+      if (ask.length) streams.push_back(command[ask.key_arg]);
     }
     outcome.reply = authority_.Call({"EXEC"});
     std::sort(asked.begin(), asked.end());
@@ -83,8 +85,12 @@ class Pair {
     for (const std::string_view key : asked) {
       deadlines.push_back({key, authority_.PexpireTime(key)});
     }
+    std::vector<replication::StreamLength> lengths;
+    for (const std::string_view key : streams) {
+      if (const auto length = LengthOf(key)) lengths.push_back(*length);
+    }
     replication::DeriveTransaction(queued, outcome.reply, deadlines, NowMs(), outcome.effect,
-                                   outcome.whole_keyspace);
+                                   outcome.whole_keyspace, lengths);
     Apply(queued, outcome);
     return outcome;
   }
@@ -145,6 +151,17 @@ class Pair {
   void Both(std::initializer_list<std::string_view> args) {
     authority_.Call(args);
     follower_.Call(args);
+  }
+
+  // None where the key is no stream (any more).
+  std::optional<replication::StreamLength> LengthOf(std::string_view key) {
+    const std::string reply = authority_.Call({"XLEN", key});
+    int64_t entries = 0;
+    if (reply.front() != ':' ||
+        !routing::ParseInteger(std::string_view(reply).substr(1, reply.size() - 3), entries)) {
+      return std::nullopt;
+    }
+    return replication::StreamLength{key, entries};
   }
 
   void SyncKey(std::string_view key) {
