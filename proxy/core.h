@@ -11,6 +11,7 @@
 #include "config/plan.h"
 #include "proxy/backend/store_link.h"
 #include "proxy/mirror_events.h"
+#include "proxy/worker/client_pause.h"
 #include "replication/replicator.h"
 #include "routing/commands/command_table.h"
 
@@ -41,6 +42,7 @@ struct Core {
   // Copies of the log's figures for those who don't take the lock.
   std::atomic<uint64_t> applied_seq{0}, head_seq{0}, last_intent{0}, last_dropped{0};
   std::atomic<uint64_t> last_lane_id{0};
+  ClientPause client_pause;
   std::atomic<int64_t> databases{16};  // of the authority, as its configuration says
 };
 

@@ -47,6 +47,21 @@ void RemoveStale(const Address& address, const std::string& path) {
   close(fd);
 }
 
+std::string Display(const sockaddr_storage& storage) {
+  char text[INET6_ADDRSTRLEN] = "";
+  if (storage.ss_family == AF_INET) {
+    const auto* in = reinterpret_cast<const sockaddr_in*>(&storage);
+    inet_ntop(AF_INET, &in->sin_addr, text, sizeof text);
+    return std::string(text) + ":" + std::to_string(ntohs(in->sin_port));
+  }
+  if (storage.ss_family == AF_INET6) {
+    const auto* in = reinterpret_cast<const sockaddr_in6*>(&storage);
+    inet_ntop(AF_INET6, &in->sin6_addr, text, sizeof text);
+    return "[" + std::string(text) + "]:" + std::to_string(ntohs(in->sin6_port));
+  }
+  return std::string(reinterpret_cast<const sockaddr_un*>(&storage)->sun_path) + ":0";
+}
+
 }  // namespace
 
 Result<Address> Resolve(const config::Endpoint& endpoint) {
@@ -109,20 +124,16 @@ int Accept(int listener, std::string& peer) {
   const int fd = accept4(listener, reinterpret_cast<sockaddr*>(&storage), &length,
                          SOCK_NONBLOCK | SOCK_CLOEXEC);
   if (fd < 0) return -1;
-  char text[INET6_ADDRSTRLEN] = "";
-  if (storage.ss_family == AF_INET) {
-    const auto* in = reinterpret_cast<const sockaddr_in*>(&storage);
-    inet_ntop(AF_INET, &in->sin_addr, text, sizeof text);
-    peer = std::string(text) + ":" + std::to_string(ntohs(in->sin_port));
-  } else if (storage.ss_family == AF_INET6) {
-    const auto* in = reinterpret_cast<const sockaddr_in6*>(&storage);
-    inet_ntop(AF_INET6, &in->sin6_addr, text, sizeof text);
-    peer = "[" + std::string(text) + "]:" + std::to_string(ntohs(in->sin6_port));
-  } else {
-    peer = "unix";
-  }
+  peer = storage.ss_family == AF_UNIX ? "unix" : Display(storage);
   if (storage.ss_family != AF_UNIX) SetNoDelay(fd);
   return fd;
+}
+
+std::string LocalAddress(int fd) {
+  sockaddr_storage storage{};
+  socklen_t length = sizeof storage;
+  if (getsockname(fd, reinterpret_cast<sockaddr*>(&storage), &length) != 0) return "";
+  return Display(storage);
 }
 
 uint16_t BoundPort(int fd) {

@@ -27,6 +27,8 @@ Result<int> StartConnect(const Address& address);
 int ConnectError(int fd);
 // Accepts one connection, non-blocking; -1 with errno when there is none.
 int Accept(int listener, std::string& peer);
+// Where a connection arrived: host:port, or a unix socket's path with ":0".
+std::string LocalAddress(int fd);
 // The port a TCP listener is bound to; 0 for a unix socket.
 uint16_t BoundPort(int fd);
 

@@ -35,11 +35,15 @@ std::string Beginning(Args args) {
 
 Session::Step Session::Dispatch(Args args, std::string_view request) {
   const CommandSpec* spec = worker_.table().Find(args);
+  last_command_ = spec;
   if (spec == nullptr) return Refuse(spec, args, ClientError::kUnknownCommand);
   const bool lacks_subcommand = (spec->flags & routing::kContainer) != 0 && args.size() > 1 &&
                                 spec->id != routing::CommandId::kClient;
   if (lacks_subcommand) return Refuse(spec, args, ClientError::kUnknownCommand);
   if (!spec->ArityFits(args.size())) return Refuse(spec, args, ClientError::kArity);
+  if (worker_.client_pause() != PauseMode::kNone && HeldByClientPause(*spec)) {
+    return PostponeCommand();
+  }
   return DispatchKnown(*spec, args, request);
 }
 

@@ -1,6 +1,4 @@
 // Session: what it answers by itself.
-#include <algorithm>
-
 #include "proxy/mirror_events.h"
 #include "proxy/session/session.h"
 #include "proxy/worker/worker.h"
@@ -15,7 +13,8 @@ using routing::CommandId;
 using routing::IsToken;
 
 Session::Step Session::Local(const routing::CommandSpec& spec, Args args) {
-  if (spec.id == CommandId::kClient && !IsToken(args[1], "SETINFO")) {
+  if (spec.id == CommandId::kClient && !IsToken(args[1], "SETINFO") &&
+      !IsToken(args[1], "NO-TOUCH")) {
     return Refuse(&spec, args, ClientError::kUnknownCommand);
   }
   if (in_flight_ > 0) {  // replies come in the order of the commands
@@ -52,8 +51,7 @@ Session::Step Session::Local(const routing::CommandSpec& spec, Args args) {
       Hello(args);
       break;
     default:
-      ClientCommand(args);
-      break;
+      return ClientCommand(spec, args);
   }
   if (!text.empty()) Reply(text);
   return Step::kDone;
@@ -77,6 +75,7 @@ void Session::Reset() {
   transaction_.reset();
   extras().name.clear();
   extras().plan_epoch = 0;
+  reply_mode_ = 0;
   UseLane({});
 }
 
@@ -130,60 +129,6 @@ void Session::Hello(Args args) {
   routing::AppendBulk(text, "modules");
   text += "*0\r\n";
   Reply(text);
-}
-
-std::string Session::InfoLine() const {
-  std::string line = "id=" + std::to_string(id_) + " addr=" + extras_->peer +
-                     " name=" + extras_->name +
-                     " db=" + std::to_string(key_.db) + " lib-name=" + extras_->library +
-                     " lib-ver=" + extras_->library_version + " resp=" + std::to_string(static_cast<int>(key_.protocol)) + "\n";
-  return line;
-}
-
-void Session::ClientCommand(Args args) {
-  std::string& text = worker_.scratch;
-  const std::string_view subcommand = args[1];
-  const auto valid = [](std::string_view name) {
-    return std::all_of(name.begin(), name.end(), [](char c) { return c >= '!' && c <= '~'; });
-  };
-  if (IsToken(subcommand, "SETNAME") && args.size() == 3) {
-    if (!valid(args[2])) {
-      return ReplyError(ClientError::kRefused,
-                        "ERR Client names cannot contain spaces, newlines or special characters.");
-    }
-    extras().name = args[2];
-    extras().plan_epoch = 0;  // routes may match the name
-    text = "+OK\r\n";
-  } else if (IsToken(subcommand, "GETNAME") && args.size() == 2) {
-    if (extras().name.empty()) {
-      text = NilReply();
-    } else {
-      routing::AppendBulk(text, extras().name);
-    }
-  } else if (IsToken(subcommand, "ID") && args.size() == 2) {
-    routing::AppendInteger(text, static_cast<int64_t>(id_));
-  } else if (IsToken(subcommand, "INFO") && args.size() == 2) {
-    routing::AppendBulk(text, InfoLine());
-  } else if (IsToken(subcommand, "SETINFO") && args.size() == 4) {
-    std::string* field = IsToken(args[2], "LIB-NAME") ? &extras().library
-                         : IsToken(args[2], "LIB-VER") ? &extras().library_version
-                                                       : nullptr;
-    if (field == nullptr) {
-      return ReplyError(ClientError::kRefused,
-                        "ERR Unrecognized option '" + Printable(args[2]) + "'");
-    }
-    if (!valid(args[3])) {
-      return ReplyError(ClientError::kRefused,
-                        "ERR " + std::string(IsToken(args[2], "LIB-NAME") ? "lib-name" : "lib-ver") +
-                            " cannot contain spaces, newlines or special characters.");
-    }
-    *field = args[3];
-    text = "+OK\r\n";
-  } else {
-    ReplyError(ClientError::kNotServed, "ERR crossfade: CLIENT " + Printable(subcommand) +
-                                            " is not served by this version, or has the wrong "
-                                            "number of arguments");
-  }
 }
 
 }  // namespace crossfade::proxy

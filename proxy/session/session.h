@@ -8,14 +8,17 @@
 #pragma once
 
 #include <cstdint>
+#include <functional>
 #include <memory>
 #include <mutex>
 #include <optional>
 #include <string>
 #include <string_view>
+#include <vector>
 
 #include "proxy/lane/lane.h"
 #include "proxy/net/event_loop.h"
+#include "proxy/session/client_filter.h"
 #include "proxy/session/ordered_replies.h"
 #include "proxy/worker/stats.h"
 #include "replication/block.h"
@@ -50,21 +53,33 @@ class Session final : public Pollable {
   // ---- From the worker.
   void Pump();         // goes on with what it has received, and reads
   void Flush();        // sends what is ready
-  void Resume(uint8_t reasons);
+  void Resume(uint16_t reasons);
   void OnGateEntered();
   void OnDrained();    // nothing of it is in flight any more
   void Close();
   void CloseWhenIdle();  // at a graceful stop
   bool idle() const { return in_flight_ == 0 && output_ == nullptr && reply_ == nullptr; }
   int64_t last_active_us() const { return last_active_us_; }
+  bool closed() const { return closed_; }
 
-  enum Pause : uint8_t {
+  enum Pause : uint16_t {
     kGate = 1,
-    kLane = 2,       // its lane is not connected, or is full
-    kDrain = 4,      // its own replies must come first
-    kFollower = 8,   // its own replies from the follower must come first
-    kOutput = 16,    // the client does not take its replies
+    kLane = 2,          // its lane is not connected, or is full
+    kDrain = 4,         // its own replies must come first
+    kFollower = 8,      // its own replies from the follower must come first
+    kOutput = 16,       // the client does not take its replies
+    kAsking = 32,       // the other workers are being asked
+    kClientPause = 64,  // CLIENT PAUSE
   };
+
+  // ---- Of CLIENT LIST, KILL and the like (client_info.cc).
+  uint64_t id() const { return id_; }
+  bool Matches(const ClientFilter& filter) const;
+  // One line as CLIENT LIST has it.
+  void Describe(const RequestInHand& in_hand, std::string& out) const;
+  void CloseBehindReplies() { closing_ = true; }
+  // CLIENT UNBLOCK: false when it does not wait for anything.
+  bool Unblock(bool) { return false; }
 
   // Places in the worker's lists.
   uint32_t list_index = 0;
@@ -74,8 +89,9 @@ class Session final : public Pollable {
 
  private:
   // kDone: the request has been taken, and whatever is owed for it will come.
-  // kPaused: it stays in the input. kClosed: of NeedsLane, an error was sent instead.
-  enum class Step : uint8_t { kDone, kPaused, kClosed };
+  // kTaken: likewise, but none behind it may be taken now. kPaused: it stays in
+  // the input. kClosed: of NeedsLane, an error was sent instead.
+  enum class Step : uint8_t { kDone, kTaken, kPaused, kClosed };
   struct Transaction;
   struct Extras;
 
@@ -94,6 +110,7 @@ class Session final : public Pollable {
   void AddOutput(std::string_view bytes);
   void PauseFor(Pause reason);
   void Reply(std::string_view text);
+  bool Suppressed();
   void ReplyError(ClientError kind, std::string_view text);
   size_t input_size() const { return static_cast<size_t>(input_end_ - input_begin_); }
 
@@ -129,11 +146,39 @@ class Session final : public Pollable {
   // local_commands.cc
   Step Local(const routing::CommandSpec& spec, routing::Args args);
   void Hello(routing::Args args);
-  void ClientCommand(routing::Args args);
   void Select(routing::Args args);
   void Reset();
   void UseLane(const LaneKey& key);
-  std::string InfoLine() const;
+
+  // client_commands.cc
+  Step ClientCommand(const routing::CommandSpec& spec, routing::Args args);
+  Step ClientList(routing::Args args);
+  Step ClientKill(routing::Args args);
+  Step ClientPauseCommand(routing::Args args);
+  void ClientSetName(std::string_view name);
+  void ClientReply(routing::Args args);
+  void ClientFlag(std::string_view value, bool Extras::*flag);
+  void ClientTracking(routing::Args args);
+  void ClientTrackingInfo();
+  void ClientNewer(routing::Args args);
+  Step ClientUnblock(routing::Args args);
+  Step RefuseSubcommand(routing::Args args);
+  bool ParseClientFilter(routing::Args args, ClientFilter& filter);
+  // Goes on with the reply that `ask` gathers from all workers.
+  template <class Answer>
+  Step AskAll(std::function<Answer(Worker&)> ask,
+              std::function<std::string(std::vector<Answer>&)> reply);
+  bool HeldByClientPause(const routing::CommandSpec& spec) const;
+  Step PostponeCommand();
+  RequestInHand InHand(routing::Args args) const;
+
+  // client_info.cc
+  std::string Address() const;
+  std::string LocalAddress() const;
+  std::string Flags() const;
+  std::string_view user() const { return "default"; }
+  ClientType type() const { return ClientType::kNormal; }
+  std::string VerbatimReply(std::string_view text) const;
 
   // transaction.cc
   Step TransactionCommand(const routing::CommandSpec& spec, routing::Args args);
@@ -151,7 +196,7 @@ class Session final : public Pollable {
 
   Worker& worker_;
   int fd_;
-  uint8_t paused_ = 0;
+  uint16_t paused_ = 0;
   bool readable_ = false;
   bool closing_ = false;      // no more requests; closed when all replies are out
   bool closed_ = false;
@@ -159,9 +204,12 @@ class Session final : public Pollable {
   bool overflowed_ = false;   // its unsent replies are over the limit
   bool watching_writes_ = false;
   bool gate_entered_ = false;  // for the request at the beginning of its input
+  enum ReplyMode : uint8_t { kRepliesOff = 1, kSkipReply = 2 };
+  uint8_t reply_mode_ = 0;  // CLIENT REPLY
   uint32_t in_flight_ = 0;
   LaneKey key_;  // of the lane that its commands go on
   Lane* lane_ = nullptr;
+  const routing::CommandSpec* last_command_ = nullptr;
   uint64_t gate_ticket_ = 0;  // while it waits
   std::unique_ptr<replication::WriteKeys> gate_held_;  // what it waits for, or has entered for
   const uint64_t id_;
@@ -191,6 +239,7 @@ struct Session::Transaction {
   bool failed = false;      // EXEC will be refused
   bool all = false;         // the whole keyspace
   bool writes = false;
+  bool may_replicate = false;  // CLIENT PAUSE WRITE holds it
   uint32_t commands = 0;
   std::string bytes;        // MULTI, and what is queued
   std::vector<uint64_t> hashes;
@@ -201,6 +250,9 @@ struct Session::Transaction {
 struct Session::Extras {
   std::string name, library, library_version;
   std::string peer;
+  int64_t created_us = 0;
+  bool no_evict = false;
+  bool no_touch = false;
   std::optional<routing::IpAddress> address;
   uint64_t plan_epoch = 0;
   routing::SessionRoutes routes;

@@ -18,7 +18,12 @@ using replication::BlockRef;
 
 Session::Session(Worker& worker, int fd, uint64_t id, std::string peer)
     : worker_(worker), fd_(fd), id_(id), last_active_us_(worker.now_us()) {
+  const size_t colon = peer.rfind(':');
+  std::string_view host = std::string_view(peer).substr(0, colon);
+  if (host.starts_with('[')) host = host.substr(1, host.size() - 2);
+  extras().address = routing::ParseIpAddress(host);
   extras().peer = std::move(peer);
+  extras().created_us = worker.now_us();
 }
 
 Session::~Session() {
@@ -41,7 +46,7 @@ void Session::OnEvents(const Readiness& ready) {
   peer_closed_ = peer_closed_ || ready.peer_closed;
   if (paused_ == 0) {
     Pump();
-  } else if (ready.failed) {
+  } else if (ready.failed || (peer_closed_ && (paused_ & kClientPause) != 0)) {
     Close();
   }
 }
@@ -167,7 +172,11 @@ void Session::Consume(const char* p, const char* e) {
         request = worker_.inline_request;
         Protect(batch.p);
       }
-      if (Dispatch(routing::Args(decoder.args()), request) == Step::kPaused) break;
+      const Step step = Dispatch(routing::Args(decoder.args()), request);
+      if (step != Step::kDone) {
+        if (step == Step::kTaken) batch.p = batch.next;
+        break;
+      }
     }
     batch.p = batch.next;
   }
@@ -247,6 +256,7 @@ void Session::Deliver(ReplyTo to, std::string_view frame) {
 
 void Session::AddReply(std::string_view frame) {
   if (closed_ || overflowed_) return;
+  if (reply_mode_ != 0 && Suppressed()) return;
   if (reply_ == nullptr && !output_) {
     reply_ = frame.data();
     reply_size_ = frame.size();
@@ -278,7 +288,16 @@ void Session::Fail(ReplyTo to, ClientError kind, std::string_view text) {
 }
 
 void Session::Reply(std::string_view text) {
-  if (!closed_) AddOutput(text);
+  if (closed_ || (reply_mode_ != 0 && Suppressed())) return;
+  AddOutput(text);
+}
+
+// Whether CLIENT REPLY keeps the next reply from the client.
+bool Session::Suppressed() {
+  if ((reply_mode_ & (kRepliesOff | kSkipReply)) == 0) return false;
+  reply_mode_ &= static_cast<uint8_t>(~kSkipReply);
+  worker_.QueueFlush(this);  // which closes it when it is to be
+  return true;
 }
 
 void Session::ReplyError(ClientError kind, std::string_view text) {
@@ -350,9 +369,9 @@ void Session::SendOutput() {
 
 void Session::PauseFor(Pause reason) { paused_ |= reason; }
 
-void Session::Resume(uint8_t reasons) {
+void Session::Resume(uint16_t reasons) {
   if ((paused_ & reasons) == 0) return;
-  paused_ &= static_cast<uint8_t>(~reasons);
+  paused_ &= static_cast<uint16_t>(~reasons);
   if (paused_ == 0 && !closed_) worker_.QueuePump(this);
 }
 
@@ -389,6 +408,7 @@ void Session::Close() {
   fd_ = -1;
   LeaveGate();
   if (lane_ != nullptr && (paused_ & kLane) != 0) lane_->StopWaiting(this);
+  if ((paused_ & kClientPause) != 0) worker_.StopPostponing(this);
   input_.Reset();
   input_begin_ = input_end_ = nullptr;
   decoder_.reset();

@@ -72,6 +72,7 @@ Session::Step Session::Queue(const routing::CommandSpec& spec, Args args, std::s
     const replication::AskBehind ask = replication::WhatToAskBehind(spec, args);
     if (ask) transaction.asked.emplace_back(ask, args[ask.key_arg]);
   }
+  transaction.may_replicate |= routing::MayReplicate(spec);
   transaction.bytes.append(request);
   ++transaction.commands;
   Reply("+QUEUED\r\n");

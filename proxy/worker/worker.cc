@@ -145,6 +145,7 @@ void Worker::Tick() {
       if (session->idle() && now_us_ - session->last_active_us() > idle_us) session->Close();
     }
   }
+  if (pause_.mode != PauseMode::kNone && now_us_ >= pause_.until_us) AdoptClientPause();
   breaker_trips = breaker_.trips();
   breaker_state = static_cast<uint8_t>(breaker_.state(now_us_));
   if (!mirroring_settled && plan_->mirrors) CheckSettled();
@@ -256,6 +257,26 @@ void Worker::ReapSessions() {
   }
   dead_.clear();
   session_count.store(sessions_.size(), std::memory_order_relaxed);
+}
+
+// Those held try again, and may be held again.
+void Worker::AdoptClientPause() {
+  pause_ = core_.client_pause.state();
+  if (pause_.until_us <= now_us_) pause_ = {};
+  std::vector<Session*> held;
+  held.swap(postponed_);
+  postponed_count.store(0, std::memory_order_relaxed);
+  for (Session* session : held) session->Resume(Session::kClientPause);
+}
+
+void Worker::Postpone(Session* session) {
+  postponed_.push_back(session);
+  postponed_count.store(postponed_.size(), std::memory_order_relaxed);
+}
+
+void Worker::StopPostponing(Session* session) {
+  std::erase(postponed_, session);
+  postponed_count.store(postponed_.size(), std::memory_order_relaxed);
 }
 
 // ---- mirror.ack: both

@@ -21,6 +21,7 @@
 #include "proxy/lane/lane.h"
 #include "proxy/net/event_loop.h"
 #include "proxy/session/ordered_replies.h"
+#include "proxy/worker/client_pause.h"
 #include "proxy/worker/stats.h"
 #include "routing/breaker.h"
 #include "routing/commands/keys.h"
@@ -68,6 +69,7 @@ class Worker final : public replication::GateWaiter {
   routing::Sampler& sampler() { return sampler_; }
 
   void AddSession(int fd, std::string peer);
+  const std::vector<std::unique_ptr<Session>>& sessions() const { return sessions_; }
   void QueueFlush(Session* session);
   void QueuePump(Session* session);
   void QueueRead(StoreConnection* connection) { reads_again_.push_back(connection); }
@@ -75,6 +77,13 @@ class Worker final : public replication::GateWaiter {
   void Forget(Session* session);  // closed, with nothing in flight
   void AwaitGate(uint64_t ticket, std::function<void()> entered);
   void StopAwaitingGate(uint64_t ticket) { gate_waits_.erase(ticket); }
+
+  // CLIENT PAUSE: the copy of what all workers share, and those that it holds.
+  PauseMode client_pause() const { return pause_.mode; }
+  void AdoptClientPause();
+  void Postpone(Session* session);
+  void StopPostponing(Session* session);
+
   // The applier has work: it is told, unless it knows.
   void WantFeed();
 
@@ -97,6 +106,7 @@ class Worker final : public replication::GateWaiter {
   // Set once no command that was sent before mirroring began is in flight.
   std::atomic<bool> mirroring_settled{false};
   std::atomic<uint64_t> session_count{0};
+  std::atomic<uint64_t> postponed_count{0};  // held by CLIENT PAUSE
   std::atomic<uint64_t> breaker_trips{0};
   std::atomic<uint8_t> breaker_state{0};
   std::atomic<bool> awaits_applied{false};  // to be woken when entries are applied
@@ -153,6 +163,8 @@ class Worker final : public replication::GateWaiter {
   std::vector<std::unique_ptr<Session>> sessions_;
   uint64_t next_session_ = 0;
   std::vector<Session*> to_flush_, to_pump_, dead_;
+  PauseState pause_;
+  std::vector<Session*> postponed_;
   std::vector<StoreConnection*> reads_again_;
   std::deque<std::string> kept_;  // for this turn; their memory is used again
   size_t kept_count_ = 0;

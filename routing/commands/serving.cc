@@ -39,10 +39,26 @@ Serving ServingOfConnectionCommand(const CommandSpec& spec) {
     case CommandId::kClientGetname:
     case CommandId::kClientId:
     case CommandId::kClientInfo:
+    case CommandId::kClientList:
+    case CommandId::kClientKill:
+    case CommandId::kClientPause:
+    case CommandId::kClientUnpause:
+    case CommandId::kClientReply:
+    case CommandId::kClientNoEvict:
+    case CommandId::kClientUnblock:
+    case CommandId::kClientGetredir:
+    case CommandId::kClientTracking:
+    case CommandId::kClientTrackinginfo:
+    case CommandId::kClientCaching:
     case CommandId::kClient:  // with a subcommand that Redis 7.0 does not know: CLIENT SETINFO
       return Serving::kSession;
+    case CommandId::kClientHelp:
+      return Serving::kAuthority;
     default:
-      return Serving::kNotServed;
+      // Known from the COMMAND reply of a newer store.
+      return spec.name == "client|setinfo" || spec.name == "client|no-touch"
+                 ? Serving::kSession
+                 : Serving::kNotServed;
   }
 }
 
@@ -173,6 +189,21 @@ Serving ServingOf(const CommandSpec& spec, Args args) {
   const bool streams = spec.id == CommandId::kXread || spec.id == CommandId::kXreadgroup;
   if (streams && ReadsBlocking(args)) return Serving::kNotServed;
   return by_id[static_cast<size_t>(spec.id)];
+}
+
+// COMMAND does not tell of Redis's own flag for it.
+bool MayReplicate(const CommandSpec& spec) {
+  switch (spec.id) {
+    case CommandId::kPfcount:
+    case CommandId::kPublish:
+    case CommandId::kSpublish:
+    case CommandId::kEval:
+    case CommandId::kEvalsha:
+    case CommandId::kFcall:
+      return true;
+    default:
+      return (spec.flags & (kWrite | kMayReplicate)) != 0;
+  }
 }
 
 bool MayReadFollower(const CommandSpec& spec, Args args) {

@@ -23,4 +23,8 @@ Serving ServingOf(const CommandSpec& spec, Args args);
 // store that gave it (cursors, statistics), or where keys are named by pattern.
 bool MayReadFollower(const CommandSpec& spec, Args args);
 
+// Whether CLIENT PAUSE WRITE holds it: a write, or what Redis replicates without
+// calling it one. A script that says that it does not write is held all the same.
+bool MayReplicate(const CommandSpec& spec);
+
 }  // namespace crossfade::routing

@@ -198,7 +198,6 @@ TEST_F(Protocol, WhatIsNotServedSaysSo) {
                                             {"BZPOPMIN", "z", "1"},
                                             {"WATCH", "k"},
                                             {"MONITOR"},
-                                            {"HELLO", "3"},
                                             {"AUTH", "secret"},
                                             {"EVAL", "return 1", "0"},
                                             {"CONFIG", "SET", "maxmemory", "1"},

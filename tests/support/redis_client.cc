@@ -10,6 +10,7 @@
 
 #include <array>
 #include <cerrno>
+#include <csignal>
 #include <cstring>
 
 namespace crossfade::test {
@@ -128,6 +129,9 @@ void EncodeCommand(std::string& out, const Args& args) {
     out += "\r\n";
   }
 }
+
+// What is sent to one that has closed is a lost connection, not the test's death.
+static const auto kNoSigpipe = std::signal(SIGPIPE, SIG_IGN);
 
 RedisClient::RedisClient(uint16_t port, std::chrono::milliseconds timeout) {
   const timeval limit{timeout.count() / 1000, timeout.count() % 1000 * 1000};

@@ -79,7 +79,10 @@ const std::vector<Place> kPlaces = {
     {"transaction", {"MULTI", "EXEC", "DISCARD"}},
     {"session",
      {"PING", "ECHO x", "QUIT", "RESET", "SELECT 1", "HELLO 3", "CLIENT SETNAME x",
-      "CLIENT GETNAME", "CLIENT ID", "CLIENT INFO"}},
+      "CLIENT GETNAME", "CLIENT ID", "CLIENT INFO", "CLIENT LIST", "CLIENT KILL ID 1",
+      "CLIENT PAUSE 1", "CLIENT UNPAUSE", "CLIENT REPLY OFF", "CLIENT NO-EVICT on",
+      "CLIENT UNBLOCK 1", "CLIENT GETREDIR", "CLIENT TRACKING ON", "CLIENT TRACKINGINFO",
+      "CLIENT CACHING YES"}},
     {"authority",
      {"INFO",
       "DBSIZE",
@@ -95,6 +98,7 @@ const std::vector<Place> kPlaces = {
       "PUBSUB CHANNELS",
       "COMMAND",
       "COMMAND COUNT",
+      "CLIENT HELP",
       "MEMORY STATS",
       "ACL WHOAMI",
       "LOLWUT",
@@ -139,11 +143,6 @@ const std::vector<Place> kPlaces = {
       "SSUBSCRIBE c",
       "UNSUBSCRIBE",
       "AUTH x",
-      "CLIENT KILL ID 1",
-      "CLIENT TRACKING ON",
-      "CLIENT REPLY OFF",
-      "CLIENT PAUSE 1",
-      "CLIENT NO-EVICT on",
       "EVAL x 0",
       "EVALSHA x 0",
       "EVAL_RO x 0",
@@ -228,6 +227,21 @@ TEST(ServingTest, OfAnUnknownCommandTheFlagsDecide) {
   const std::vector<std::string_view> args{"x", "k"};
   for (const auto& c : cases) {
     EXPECT_STREQ(Name(ServingOf(c.spec, args)), Name(c.serving)) << c.spec.name;
+  }
+}
+
+TEST(ServingTest, WhatRedisReplicatesIsHeldByAPauseOfWrites) {
+  const auto may = [](std::string_view line) {
+    return MayReplicate(*CommandTable::Redis70().Find(Words(line)));
+  };
+  for (const std::string_view line :
+       {"SET k v", "DEL k", "PFCOUNT k", "PUBLISH c m", "SPUBLISH c m", "EVAL x 0", "EVALSHA x 0",
+        "FCALL f 0", "FLUSHALL", "BLPOP k 0", "FUNCTION LOAD x"}) {
+    EXPECT_TRUE(may(line)) << line;
+  }
+  for (const std::string_view line : {"GET k", "EVAL_RO x 0", "FCALL_RO f 0", "PING", "INFO",
+                                      "CLIENT UNPAUSE", "MULTI", "SUBSCRIBE c"}) {
+    EXPECT_FALSE(may(line)) << line;
   }
 }
 
