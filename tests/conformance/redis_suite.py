@@ -88,6 +88,9 @@ class SharedSuite:
     def present(folder):
         return all(os.path.isfile(os.path.join(folder, name)) for name in ("run", "direct.tsv"))
 
+    def close(self):
+        pass
+
     def units(self):
         with open(self._runner) as file:
             listed = re.search(r'^UNITS="([^"]+)"', file.read(), re.MULTILINE)
@@ -131,6 +134,9 @@ class DebianSuite:
             if program is None:
                 raise SuiteError(f"{name} is not installed")
             os.symlink(program, os.path.join(self._copy, "src", name))
+
+    def close(self):
+        shutil.rmtree(self._copy, ignore_errors=True)
 
     def _source(self):
         def unpacked():
