@@ -6,16 +6,18 @@
 #include <algorithm>
 #include <array>
 #include <filesystem>
+#include <memory>
 #include <optional>
 
 #include "config/secrets.h"
+#include "config/tls.h"
 #include "config/values.h"
 
 namespace crossfade::config {
 namespace {
 
 constexpr std::string_view kExpectedListen = "host:port, [v6]:port or unix:PATH";
-constexpr std::string_view kExpectedUrl = "redis://[user:password@]host:port or unix:PATH";
+constexpr std::string_view kExpectedUrl = "redis[s]://[user:password@]host:port or unix:PATH";
 constexpr uint16_t kDefaultPort = 6379;
 constexpr size_t kHostMax = 253;
 
@@ -133,10 +135,8 @@ Result<Login> TakeLogin(std::string_view& rest, bool expand) {
 // `expand`: ${NAME} is replaced part by part, so that a value from the
 // environment can't be mistaken for the URL's own punctuation.
 Result<Endpoint> ParseUrl(std::string_view text, bool expand) {
-  if (text.starts_with("rediss://")) {
-    return Fail("redis:// (rediss:// is not served by this version)");
-  }
-  const bool tcp = TakePrefix(text, "redis://");
+  const bool tls = TakePrefix(text, "rediss://");
+  const bool tcp = tls || TakePrefix(text, "redis://");
   const bool local = !tcp && TakePrefix(text, "unix://");
   const bool path_only = !tcp && !local && TakePrefix(text, "unix:");
   if (!tcp && !local && !path_only) return Fail(std::string(kExpectedUrl));
@@ -161,6 +161,11 @@ Result<Endpoint> ParseUrl(std::string_view text, bool expand) {
   if (!endpoint) return endpoint;
   endpoint->user = login->user;
   endpoint->password = login->password;
+  if (tls) {
+    auto settings = std::make_shared<TlsSettings>();
+    settings->server_name = endpoint->host;
+    endpoint->tls = std::move(settings);
+  }
   return endpoint;
 }
 

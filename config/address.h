@@ -15,7 +15,8 @@ namespace crossfade::config {
 // host:port, [v6]:port or unix:PATH. Port 0 means any free one.
 Result<Endpoint> ParseListenAddress(std::string_view text);
 
-// redis://[user:password@]host[:port], unix:PATH, unix://[user:password@]PATH,
+// redis://[user:password@]host[:port], the same with rediss:// (the endpoint then
+// has TLS settings that only name the host), unix:PATH, unix://[user:password@]PATH,
 // each with ${NAME} anywhere. The part before @ may be percent-encoded. A user
 // alone is accepted: the password may come from a file.
 Result<Endpoint> ParseStoreUrl(std::string_view text);

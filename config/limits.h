@@ -10,6 +10,8 @@ namespace crossfade::limits {
 // A bigger configuration file, or more routes, is refused.
 inline constexpr size_t kSettingsFileMax = 1024 * 1024;
 inline constexpr size_t kRoutesMax = 256;
+// A bigger file of certificates or keys is refused: no bundle of authorities is.
+inline constexpr size_t kTlsFileMax = 4 * 1024 * 1024;
 
 // Redis's own protocol limits; past them the client gets Redis's error text.
 inline constexpr size_t kInlineMax = 64 * 1024;
@@ -20,6 +22,9 @@ inline constexpr int64_t kArgumentsMaxUnauthenticated = 10;
 inline constexpr size_t kClientReadBytes = 16 * 1024;
 inline constexpr size_t kBlockBytes = 128 * 1024;
 inline constexpr size_t kStoreReadBytes = 256 * 1024;
+// Bytes of TLS records asked of one recv; what one turn decrypts for one connection.
+inline constexpr size_t kTlsReadBytes = 32 * 1024;
+inline constexpr size_t kTlsTurnBytes = 256 * 1024;
 // From this size on a request's bytes are shared between the authority's and
 // the follower's connection; smaller ones are copied once.
 inline constexpr size_t kShareBytes = 4 * 1024;

@@ -5,6 +5,7 @@
 #include <utility>
 
 #include "config/secrets.h"
+#include "config/tls.h"
 #include "config/values.h"
 
 namespace crossfade::config {
@@ -28,8 +29,50 @@ std::string TextValue(const std::string& text) {
   return text.empty() ? "any" : "\"" + Escape(text) + "\"";
 }
 
+// A file that changed in place is another value.
+std::string FileValue(const TlsFile& file) {
+  if (file.path.empty()) return "none";
+  return TextValue(file.path) + " " + file.fingerprint + " until " + file.until;
+}
+
+void AddTls(const std::string& path, const TlsSettings& tls, bool of_store, Lines& lines) {
+  lines[path + ".cert"] = FileValue(tls.cert);
+  lines[path + ".key"] = tls.key_path.empty() ? "none" : TextValue(tls.key_path);
+  lines[path + ".min_version"] = Name(tls.min_version);
+  if (of_store) {
+    lines[path + ".ca"] = tls.ca.path.empty() ? "system" : FileValue(tls.ca);
+    lines[path + ".server_name"] = TextValue(tls.server_name);
+    lines[path + ".verify"] = Name(tls.verify);
+  } else {
+    lines[path + ".client_ca"] = FileValue(tls.ca);
+    lines[path + ".client_auth"] = Name(tls.client_auth);
+  }
+}
+
+std::string ModeText(uint32_t mode) {
+  std::string text = "0";
+  for (const int shift : {6, 3, 0}) text += static_cast<char>('0' + (mode >> shift & 7));
+  return text;
+}
+
+// What can't change while running is in one line; TLS settings have their own.
+void AddListeners(const std::vector<Endpoint>& listeners, Lines& lines) {
+  std::string listen;
+  for (const Endpoint& endpoint : listeners) {
+    const std::string address = Escape(endpoint.Display());
+    if (!listen.empty()) listen += ", ";
+    listen += address;
+    if (endpoint.mode) listen += " mode " + ModeText(*endpoint.mode);
+    if (!endpoint.tls) continue;
+    listen += " with TLS";
+    AddTls("tls[" + address + "]", *endpoint.tls, false, lines);
+  }
+  lines["listen"] = listen;
+}
+
 void AddStore(const std::string& path, const Endpoint& store, Lines& lines) {
-  lines[path + ".address"] = Escape(store.Display());
+  lines[path + ".address"] = Escape(store.Display()) + (store.tls ? " with TLS" : "");
+  if (store.tls) AddTls("tls[" + path + "]", *store.tls, true, lines);
   lines[path + ".user"] = store.user.empty() ? "none" : TextValue(store.user);
   lines[path + ".password"] = Secret(store.password);
 }
@@ -62,12 +105,7 @@ void AddRoutes(const std::vector<Route>& routes, Lines& lines) {
 
 Lines LinesOf(const Settings& settings) {
   Lines lines;
-  std::string listen;
-  for (const Endpoint& endpoint : settings.listen) {
-    if (!listen.empty()) listen += ", ";
-    listen += Escape(endpoint.Display());
-  }
-  lines["listen"] = listen;
+  AddListeners(settings.listen, lines);
   lines["workers"] = std::to_string(settings.workers);
   AddStore("stores.legacy", settings.legacy, lines);
   AddStore("stores.new", settings.new_store, lines);

@@ -17,9 +17,9 @@ using namespace std::chrono_literals;
 const Keys kRootKeys = {
     {"listen", "workers", "stores", "stage", "mirror", "reads", "limits", "admin", "log"},
     {"journal", "backfill", "verify", "gates", "fences", "approvals", "users"}};
-const Keys kListenKeys = {{"address"}, {"tls"}};
+const Keys kListenKeys = {{"address", "mode", "tls"}};
 const Keys kStoresKeys = {{"legacy", "new"}};
-const Keys kStoreKeys = {{"url", "password_file"}};
+const Keys kStoreKeys = {{"url", "password_file", "tls"}};
 const Keys kMirrorKeys = {{"ack", "ack_timeout", "memory", "follower_data"},
                           {"scripts", "undeclared_keys", "big_key"}};
 const Keys kLimitsKeys = {{"clients", "request", "client_output", "client_idle", "connect_timeout",
@@ -44,7 +44,8 @@ std::optional<std::string> SecretFromFile(const Section& section, std::string_vi
   return std::move(*secret);
 }
 
-std::vector<Endpoint> ReadListen(const Section& root, Problems& problems) {
+std::vector<Endpoint> ReadListen(const Section& root, const std::string& folder,
+                                 Problems& problems) {
   constexpr const char* kExpected = "a list such as [{address: 127.0.0.1:6380}]";
   const std::optional<std::vector<Entry>> items = root.List("listen", kExpected);
   if (!items) return {Endpoint{"127.0.0.1", 6380, "", "", ""}};
@@ -69,17 +70,21 @@ std::vector<Endpoint> ReadListen(const Section& root, Problems& problems) {
       listen.back() = *address;
     } else {
       item.Unexpected("address", Quote(*text), address.error().message);
+      continue;
     }
+    ReadSocketMode(item, listen.back());
+    listen.back().tls = ReadListenerTls(item, folder, problems);
   }
   return listen;
 }
 
-Endpoint ReadStore(const Section& stores, const char* name, const std::string& folder) {
+Endpoint ReadStore(const Section& stores, const char* name, const std::string& folder,
+                   Problems& problems) {
   Endpoint endpoint;
   const std::optional<Section> store = stores.Child(name, kStoreKeys);
   if (!store) stores.Unexpected(name, "nothing", "a map with url");
   if (!store || !stores.Find(name)->value.IsMap()) return endpoint;
-  constexpr const char* kExpected = "redis://[user:password@]host:port or unix:PATH";
+  constexpr const char* kExpected = "redis[s]://[user:password@]host:port or unix:PATH";
   const std::optional<std::string> url = store->Text("url", kExpected);
   if (!store->Has("url")) store->Unexpected("url", "nothing", kExpected);
   const std::optional<std::string> password = SecretFromFile(*store, "password_file", folder);
@@ -99,15 +104,17 @@ Endpoint ReadStore(const Section& stores, const char* name, const std::string& f
     store->Unexpected("url", Quote(RedactUrl(*url)),
                       "a password with the user: user:password@ or password_file");
   }
+  ReadStoreTls(*store, folder, endpoint, problems);
   return endpoint;
 }
 
-void ReadStores(const Section& root, const std::string& folder, Settings& settings) {
+void ReadStores(const Section& root, const std::string& folder, Settings& settings,
+                Problems& problems) {
   const std::optional<Section> stores = root.Child("stores", kStoresKeys);
   if (!stores) return root.Unexpected("stores", "nothing", "a map with legacy and new");
   if (!root.Find("stores")->value.IsMap()) return;
-  settings.legacy = ReadStore(*stores, "legacy", folder);
-  settings.new_store = ReadStore(*stores, "new", folder);
+  settings.legacy = ReadStore(*stores, "legacy", folder, problems);
+  settings.new_store = ReadStore(*stores, "new", folder, problems);
 }
 
 void ReadMirror(const Section& root, MirrorSettings& mirror) {
@@ -195,9 +202,9 @@ Settings ReadSections(const Entry& root, const std::string& folder, Problems& pr
   Settings settings;
   const Section section(root, "", kRootKeys, problems);
   if (!root.value.IsMap()) return settings;
-  settings.listen = ReadListen(section, problems);
+  settings.listen = ReadListen(section, folder, problems);
   section.Count("workers", 1, 64, settings.workers);
-  ReadStores(section, folder, settings);
+  ReadStores(section, folder, settings, problems);
   section.Choice<Stage>(
       "stage", {{"observe", Stage::kObserve}, {"mirror", Stage::kMirror}, {"ramp", Stage::kRamp}},
       settings.stage, {"soak", "complete"});

@@ -7,6 +7,7 @@
 #include "config/problems.h"
 #include "config/section.h"
 #include "config/settings.h"
+#include "config/tls.h"
 
 namespace crossfade::config {
 
@@ -15,6 +16,14 @@ Settings ReadSections(const Entry& root, const std::string& folder, Problems& pr
 
 // The part "reads": its routes, in order, with "default" at the end.
 std::vector<Route> ReadRoutes(const Section& root, Problems& problems);
+
+// The part "tls" of a listener; null when there is none.
+TlsPtr ReadListenerTls(const Section& item, const std::string& folder, Problems& problems);
+// The part "tls" of a store whose url says rediss://.
+void ReadStoreTls(const Section& store, const std::string& folder, Endpoint& endpoint,
+                  Problems& problems);
+// The mode of a listener's socket file.
+void ReadSocketMode(const Section& item, Endpoint& endpoint);
 
 // What must hold between settings of different sections.
 void CheckConsistency(const Settings& settings, Problems& problems);

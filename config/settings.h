@@ -4,6 +4,8 @@
 
 #include <chrono>
 #include <cstdint>
+#include <memory>
+#include <optional>
 #include <string>
 #include <vector>
 
@@ -12,12 +14,16 @@ namespace crossfade::config {
 // A share of keys or requests in 1/10,000, so that 0.01% is the finest step.
 inline constexpr uint32_t kFullShare = 10'000;
 
+struct TlsSettings;  // config/tls.h
+
 struct Endpoint {
   std::string host;  // empty when unix_path is set
   uint16_t port = 6379;
   std::string unix_path;  // empty for TCP
   std::string user;
   std::string password;
+  std::shared_ptr<const TlsSettings> tls = nullptr;  // null: plain
+  std::optional<uint32_t> mode = std::nullopt;       // of a listener's socket file
   std::string Display() const;  // host:port or unix:PATH, never the password
 };
 

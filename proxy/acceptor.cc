@@ -19,14 +19,15 @@ constexpr std::string_view kTooMany = "-ERR max number of clients reached\r\n";
 
 }  // namespace
 
-Acceptor::Acceptor(Core& core, int fd)
-    : core_(core), fd_(fd), reserve_(open("/dev/null", O_RDONLY | O_CLOEXEC)) {}
+Acceptor::Acceptor(Core& core, int fd, size_t index)
+    : core_(core), fd_(fd), index_(index), reserve_(open("/dev/null", O_RDONLY | O_CLOEXEC)) {}
 
 Acceptor::~Acceptor() {
   if (reserve_ >= 0) close(reserve_);
 }
 
 void Acceptor::OnEvents(const Readiness&) {
+  const config::TlsPtr tls = core_.workers[0]->plan().plan->settings.listen[index_].tls;
   for (int i = 0; i < kAcceptsPerTurn; ++i) {
     std::string peer;
     const int fd = Accept(fd_, peer);
@@ -45,14 +46,14 @@ void Acceptor::OnEvents(const Readiness&) {
     Worker* worker = core_.workers[next_++ % core_.workers.size()].get();
     if (clients >= core_.workers[0]->limits().clients) {
       core_.workers[0]->stats().rejected.Add();
-      send(fd, kTooMany.data(), kTooMany.size(), MSG_NOSIGNAL | MSG_DONTWAIT);
+      if (!tls) send(fd, kTooMany.data(), kTooMany.size(), MSG_NOSIGNAL | MSG_DONTWAIT);
       close(fd);
       continue;
     }
     if (worker->index() == 0) {
-      worker->AddSession(fd, std::move(peer));
+      worker->AddClient(fd, std::move(peer), tls);
     } else {
-      worker->Post([worker, fd, peer] { worker->AddSession(fd, peer); });
+      worker->Post([worker, fd, peer, tls] { worker->AddClient(fd, peer, tls); });
     }
   }
 }

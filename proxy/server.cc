@@ -1,14 +1,13 @@
 #include "proxy/server.h"
 
 #include <spdlog/spdlog.h>
-#include <unistd.h>
-
 #include <condition_variable>
 #include <map>
 
 #include "proxy/acceptor.h"
 #include "proxy/backend/mirror_driver.h"
 #include "proxy/core.h"
+#include "proxy/net/listener.h"
 #include "proxy/server_snapshot.h"
 #include "proxy/worker/worker.h"
 
@@ -67,7 +66,7 @@ struct Server::Impl {
   Core core;
   ActivePlanPtr plan;
   std::vector<std::shared_ptr<RouteCounters>> counters;  // by id
-  std::vector<int> listeners;
+  std::vector<std::unique_ptr<Listener>> listeners;
   std::vector<std::unique_ptr<Acceptor>> acceptors;
   std::unique_ptr<MirrorDriver> driver;
   steady_clock::time_point started = steady_clock::now();
@@ -123,16 +122,15 @@ Server::Server(config::PlanPtr plan) : impl_(std::make_unique<Impl>(std::move(pl
 
 Server::~Server() {
   if (impl_->running) Stop(milliseconds(0));
-  for (const int fd : impl_->listeners) close(fd);
 }
 
 Status Server::Start() {
   Impl& impl = *impl_;
   const config::Settings& settings = impl.plan->plan->settings;
   for (const config::Endpoint& endpoint : settings.listen) {
-    const Result<int> fd = Listen(endpoint);
-    if (!fd) return Fail(fd.error().message);
-    impl.listeners.push_back(*fd);
+    Result<std::unique_ptr<Listener>> listener = Listener::Open(endpoint);
+    if (!listener) return Fail(listener.error().message);
+    impl.listeners.push_back(std::move(*listener));
   }
   for (uint32_t i = 0; i < settings.workers; ++i) {
     impl.core.workers.push_back(std::make_unique<Worker>(impl.core, i, impl.plan));
@@ -141,8 +139,9 @@ Status Server::Start() {
   impl.driver->Start();
   for (const auto& worker : impl.core.workers) worker->Start();
   Worker* first = impl.core.workers.front().get();
-  for (const int fd : impl.listeners) {
-    impl.acceptors.push_back(std::make_unique<Acceptor>(impl.core, fd));
+  for (size_t i = 0; i < impl.listeners.size(); ++i) {
+    const int fd = impl.listeners[i]->fd();
+    impl.acceptors.push_back(std::make_unique<Acceptor>(impl.core, fd, i));
     Acceptor* acceptor = impl.acceptors.back().get();
     first->Post([first, fd, acceptor] { first->loop().AddListener(fd, acceptor); });
   }
@@ -151,12 +150,14 @@ Status Server::Start() {
 }
 
 uint16_t Server::BoundPort(size_t index) const {
-  return proxy::BoundPort(impl_->listeners.at(index));
+  return impl_->listeners.at(index)->port();
 }
 
 void Server::Publish(config::PlanPtr plan) {
   Impl& impl = *impl_;
   ActivePlanPtr active = impl.Activate(std::move(plan));
+  impl.core.legacy.SetTls(active->plan->settings.legacy.tls);
+  impl.core.new_store.SetTls(active->plan->settings.new_store.tls);
   if (!active->mirrors) {  // before the first write goes unrecorded
     impl.driver->NoteServedUnmirrored();
     const std::lock_guard lock(impl.core.mutex);
@@ -207,7 +208,7 @@ StopReport Server::Stop(milliseconds deadline) {
   impl.OnEveryWorker([&impl](Worker& worker) {
     if (worker.index() == 0) {
       for (size_t i = 0; i < impl.listeners.size(); ++i) {
-        worker.loop().Remove(impl.listeners[i], impl.acceptors[i].get());
+        worker.loop().Remove(impl.listeners[i]->fd(), impl.acceptors[i].get());
       }
     }
     worker.BeginGracefulStop();

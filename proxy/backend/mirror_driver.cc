@@ -136,8 +136,7 @@ void MirrorDriver::Step(const ActivePlan& plan) {
     LookUpAddresses();
     const bool other = core_.authority().run_id() != commands_of_;
     if (other && core_.authority().ready.load() > 0) {
-      Result<StoreClient> authority =
-          StoreClient::Connect(core_.authority().endpoint(), kConnectTimeout);
+      Result<StoreClient> authority = StoreClient::Connect(core_.authority(), kConnectTimeout);
       if (authority) LearnCommands(*authority);
     }
   }
@@ -198,14 +197,12 @@ void MirrorDriver::LearnCommands(StoreClient& authority) {
 }
 
 void MirrorDriver::StartMirroring(const ActivePlan& plan) {
-  Result<StoreClient> authority =
-      StoreClient::Connect(core_.authority().endpoint(), kConnectTimeout);
+  Result<StoreClient> authority = StoreClient::Connect(core_.authority(), kConnectTimeout);
   if (!authority) {
     return SetProgress("connecting", "the legacy store (authority) is not reachable: " +
                                          authority.error().message);
   }
-  Result<StoreClient> follower =
-      StoreClient::Connect(core_.follower().endpoint(), kConnectTimeout);
+  Result<StoreClient> follower = StoreClient::Connect(core_.follower(), kConnectTimeout);
   if (!follower) {
     return SetProgress("connecting",
                        "the new store (follower) is not reachable: " + follower.error().message);
@@ -365,8 +362,7 @@ void MirrorDriver::LearnExpiries(const ActivePlan&) {
     era = core_.replicator.era();
     since = core_.replicator.expiries_unknown_seq();
   }
-  Result<StoreClient> follower =
-      StoreClient::Connect(core_.follower().endpoint(), kConnectTimeout);
+  Result<StoreClient> follower = StoreClient::Connect(core_.follower(), kConnectTimeout);
   if (!follower) return;
   const Result<Counts> counts = follower->CountKeys();
   if (!counts) return;

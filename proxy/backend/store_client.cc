@@ -1,12 +1,20 @@
 #include "proxy/backend/store_client.h"
 
-#include <sys/time.h>
+#include <poll.h>
 
+#include <algorithm>
+#include <array>
+#include <cerrno>
 #include <charconv>
-#include <vector>
+#include <cstring>
+
+#include "proxy/net/socket.h"
+#include "routing/resp/encode.h"
 
 namespace crossfade::proxy {
 namespace {
+
+constexpr std::chrono::seconds kPatience{5};
 
 void FreeReply(redisReply* reply) { freeReplyObject(reply); }
 
@@ -18,42 +26,105 @@ int64_t UnixUs() {
 
 }  // namespace
 
-Result<StoreClient> StoreClient::Connect(const config::Endpoint& endpoint,
-                                         std::chrono::milliseconds timeout) {
-  const timeval limit{static_cast<time_t>(timeout.count() / 1000),
-                      static_cast<suseconds_t>(timeout.count() % 1000 * 1000)};
-  redisContext* context =
-      endpoint.unix_path.empty()
-          ? redisConnectWithTimeout(endpoint.host.c_str(), endpoint.port, limit)
-          : redisConnectUnixWithTimeout(endpoint.unix_path.c_str(), limit);
-  if (context == nullptr) return Fail("out of memory");
-  StoreClient client(context);
-  if (context->err != 0) return Fail(context->errstr);
-  const timeval patience{5, 0};
-  redisSetTimeout(context, patience);
+// Waits until the socket is ready; the deadline is that of the whole call.
+Status StoreClient::Await(short events, Deadline deadline) {
+  const auto left = std::chrono::duration_cast<std::chrono::milliseconds>(
+      deadline - std::chrono::steady_clock::now());
+  pollfd waited{stream_.fd(), events, 0};
+  const int ready = poll(&waited, 1, static_cast<int>(std::max<int64_t>(0, left.count())));
+  if (ready == 0) return Fail("it did not answer in time");
+  if (ready < 0 && errno != EINTR) return Fail(std::strerror(errno));
+  return {};
+}
+
+Status StoreClient::FinishConnect(const StoreLink& link, Deadline deadline) {
+  if (const Status writable = Await(POLLOUT, deadline); !writable) return writable;
+  if (const int error = ConnectError(stream_.fd()); error != 0) return Fail(std::strerror(error));
+  const config::TlsPtr tls = link.tls();
+  if (!tls) return {};
+  stream_.StartTls(TlsStream::Connecting(stream_.fd(), tls));
+  while (true) {
+    const TlsStream::Progress progress = stream_.tls()->Handshake();
+    if (progress == TlsStream::Progress::kDone) return {};
+    if (progress == TlsStream::Progress::kFailed) return Fail(stream_.Problem());
+    const short events = progress == TlsStream::Progress::kWantsRead ? POLLIN : POLLOUT;
+    if (const Status ready = Await(events, deadline); !ready) return ready;
+  }
+}
+
+Status StoreClient::LogIn(const config::Endpoint& endpoint) {
   if (!endpoint.password.empty()) {
     const Result<Reply> auth = endpoint.user.empty()
-                                   ? client.Command({"AUTH", endpoint.password})
-                                   : client.Command({"AUTH", endpoint.user, endpoint.password});
+                                   ? Command({"AUTH", endpoint.password})
+                                   : Command({"AUTH", endpoint.user, endpoint.password});
     if (!auth) return Fail("AUTH: " + auth.error().message);
   }
-  const Result<Reply> name = client.Command({"CLIENT", "SETNAME", "crossfade:background"});
+  const Result<Reply> name = Command({"CLIENT", "SETNAME", "crossfade:background"});
   if (!name) return Fail(name.error().message);
+  return {};
+}
+
+Result<StoreClient> StoreClient::Connect(const StoreLink& link,
+                                         std::chrono::milliseconds timeout) {
+  const Deadline deadline = std::chrono::steady_clock::now() + timeout;
+  const Result<Address> address = Resolve(link.endpoint());
+  if (!address) return Fail(address.error().message);
+  const Result<int> fd = StartConnect(*address);
+  if (!fd) return Fail(fd.error().message);
+  StoreClient client{Stream(*fd)};
+  if (const Status made = client.FinishConnect(link, deadline); !made) {
+    return tl::unexpected(made.error());
+  }
+  if (const Status known = client.LogIn(link.endpoint()); !known) {
+    return tl::unexpected(known.error());
+  }
   return client;
 }
 
-Result<StoreClient::Reply> StoreClient::Command(std::initializer_list<std::string_view> args) {
-  std::vector<const char*> values;
-  std::vector<size_t> sizes;
-  for (const std::string_view arg : args) {
-    values.push_back(arg.data());
-    sizes.push_back(arg.size());
+Status StoreClient::SendAll(std::string_view bytes, Deadline deadline) {
+  while (!bytes.empty()) {
+    const ssize_t n = stream_.Send(bytes.data(), bytes.size());
+    if (n >= 0) {
+      bytes.remove_prefix(static_cast<size_t>(n));
+    } else if (errno != EAGAIN && errno != EINTR) {
+      return Fail(stream_.Problem());
+    } else if (const Status ready = Await(POLLOUT, deadline); !ready) {
+      return ready;
+    }
   }
-  void* raw = redisCommandArgv(context_.get(), static_cast<int>(values.size()), values.data(),
-                               sizes.data());
-  if (raw == nullptr) return Fail(context_->errstr);
-  Reply reply(static_cast<redisReply*>(raw), &FreeReply);
-  if (reply->type == REDIS_REPLY_ERROR) return Fail(std::string(reply->str, reply->len));
+  return {};
+}
+
+Result<StoreClient::Reply> StoreClient::ReadReply(Deadline deadline) {
+  std::array<char, 16 * 1024> bytes;
+  while (true) {
+    void* raw = nullptr;
+    if (redisReaderGetReply(reader_.get(), &raw) != REDIS_OK) return Fail(reader_->errstr);
+    if (raw != nullptr) return Reply(static_cast<redisReply*>(raw), &FreeReply);
+    const ssize_t n = stream_.Receive(bytes.data(), bytes.size());
+    if (n > 0) {
+      redisReaderFeed(reader_.get(), bytes.data(), static_cast<size_t>(n));
+    } else if (n == 0) {
+      return Fail("it closed the connection");
+    } else if (errno != EAGAIN && errno != EINTR) {
+      return Fail(stream_.Problem());
+    } else if (errno == EAGAIN) {
+      if (const Status ready = Await(POLLIN, deadline); !ready) {
+        return tl::unexpected(ready.error());
+      }
+    }
+  }
+}
+
+Result<StoreClient::Reply> StoreClient::Command(std::initializer_list<std::string_view> args) {
+  const Deadline deadline = std::chrono::steady_clock::now() + kPatience;
+  std::string request;
+  routing::AppendCommand(request, args);
+  if (const Status sent = SendAll(request, deadline); !sent) return tl::unexpected(sent.error());
+  Result<Reply> reply = ReadReply(deadline);
+  if (reply && (*reply)->type == REDIS_REPLY_ERROR) {
+    return Fail(std::string((*reply)->str, (*reply)->len));
+  }
   return reply;
 }
 

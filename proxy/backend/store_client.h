@@ -1,5 +1,6 @@
-// StoreClient: a blocking connection to a store for background work, over
-// hiredis. For one thread. Every call has a time-out.
+// StoreClient: a blocking connection to a store for background work, plain or
+// under TLS as the store's link says; hiredis parses the replies. For one thread.
+// Every call has a time-out.
 #pragma once
 
 #include <hiredis/hiredis.h>
@@ -11,9 +12,11 @@
 #include <memory>
 #include <string>
 #include <string_view>
+#include <utility>
 
 #include "config/result.h"
-#include "config/settings.h"
+#include "proxy/backend/store_link.h"
+#include "proxy/net/stream.h"
 
 namespace crossfade::proxy {
 
@@ -21,8 +24,7 @@ class StoreClient {
  public:
   using Reply = std::unique_ptr<redisReply, void (*)(redisReply*)>;
 
-  static Result<StoreClient> Connect(const config::Endpoint& endpoint,
-                                     std::chrono::milliseconds timeout);
+  static Result<StoreClient> Connect(const StoreLink& link, std::chrono::milliseconds timeout);
   // An error reply of the store is an error here.
   Result<Reply> Command(std::initializer_list<std::string_view> args);
 
@@ -34,8 +36,17 @@ class StoreClient {
   Result<int64_t> ClockOffsetMs();
 
  private:
-  explicit StoreClient(redisContext* context) : context_(context, &redisFree) {}
-  std::unique_ptr<redisContext, void (*)(redisContext*)> context_;
+  using Deadline = std::chrono::steady_clock::time_point;
+  explicit StoreClient(Stream stream)
+      : stream_(std::move(stream)), reader_(redisReaderCreate(), &redisReaderFree) {}
+  Status Await(short events, Deadline deadline);
+  Status FinishConnect(const StoreLink& link, Deadline deadline);
+  Status LogIn(const config::Endpoint& endpoint);
+  Status SendAll(std::string_view bytes, Deadline deadline);
+  Result<Reply> ReadReply(Deadline deadline);
+
+  Stream stream_;
+  std::unique_ptr<redisReader, void (*)(redisReader*)> reader_;
 };
 
 }  // namespace crossfade::proxy

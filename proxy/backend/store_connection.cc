@@ -1,8 +1,5 @@
 #include "proxy/backend/store_connection.h"
 
-#include <sys/socket.h>
-#include <unistd.h>
-
 #include <algorithm>
 #include <cerrno>
 #include <cstring>
@@ -48,10 +45,37 @@ void StoreConnection::Connect(int64_t now_us) {
   if (!address) return Fail("its address is not known yet");
   const Result<int> fd = StartConnect(*address);
   if (!fd) return Fail(fd.error().message);
-  fd_ = *fd;
-  loop_.Add(fd_, this);
-  loop_.WatchWrites(fd_, this, true);
-  watching_writes_ = true;
+  stream_ = Stream(*fd);
+  loop_.Add(*fd, this);
+  WatchWrites(true);
+}
+
+void StoreConnection::Connected() {
+  const int error = ConnectError(stream_.fd());
+  if (error != 0) return Fail(std::strerror(error));
+  const config::TlsPtr tls = link_.tls();
+  if (!tls) {
+    WatchWrites(false);
+    return Greet();
+  }
+  state_ = State::kHandshake;
+  stream_.StartTls(TlsStream::Connecting(stream_.fd(), tls));
+  Handshake();
+}
+
+void StoreConnection::Handshake() {
+  const TlsStream::Progress progress = stream_.tls()->Handshake();
+  if (progress == TlsStream::Progress::kFailed) return Fail(stream_.Problem());
+  const bool blocked = progress == TlsStream::Progress::kWantsWrite;
+  if (blocked != watching_writes_) WatchWrites(blocked);
+  if (progress != TlsStream::Progress::kDone) return;
+  Greet();
+  Read();  // of what came with the last of the handshake no event tells
+}
+
+void StoreConnection::WatchWrites(bool watch) {
+  watching_writes_ = watch;
+  loop_.WatchWrites(stream_.fd(), this, watch);
 }
 
 void StoreConnection::Greet() {
@@ -73,7 +97,7 @@ void StoreConnection::Greet() {
   routing::AppendCommand(text, {"INFO", "server"});
   routing::AppendCommand(text, {"SELECT", std::to_string(options_.db)});
   routing::AppendCommand(text, {"PING"});
-  if (send(fd_, text.data(), text.size(), MSG_NOSIGNAL) != static_cast<ssize_t>(text.size())) {
+  if (stream_.Send(text.data(), text.size()) != static_cast<ssize_t>(text.size())) {
     Fail("the greeting could not be sent");
   }
 }
@@ -116,7 +140,7 @@ bool StoreConnection::TakeGreetingReply(std::string_view frame, std::string& pro
       if (former_id_ != 0 && former_run_id_ == run_id_) {
         std::string text;
         routing::AppendCommand(text, {"CLIENT", "KILL", "ID", std::to_string(former_id_)});
-        if (send(fd_, text.data(), text.size(), MSG_NOSIGNAL) < 0) {
+        if (stream_.Send(text.data(), text.size()) < 0) {
           problem = "its connection was lost";
           return false;
         }
@@ -148,36 +172,32 @@ void StoreConnection::WantMore() {
 
 void StoreConnection::OnEvents(const Readiness& ready) {
   if (state_ == State::kConnecting) {
-    if (!ready.writable && !ready.failed) return;
-    const int error = ConnectError(fd_);
-    if (error != 0) return Fail(std::strerror(error));
-    loop_.WatchWrites(fd_, this, false);
-    watching_writes_ = false;
-    Greet();
+    if (ready.writable || ready.failed) Connected();
     return;
   }
   peer_closed_ = peer_closed_ || ready.peer_closed;
+  if (state_ == State::kHandshake) return Handshake();
   if (ready.writable && watching_writes_) {
-    watching_writes_ = false;
-    loop_.WatchWrites(fd_, this, false);
+    WatchWrites(false);
     Flush();
-    if (fd_ < 0) return;
+    if (!stream_.open()) return;
   }
   if (ready.readable || ready.failed) Read();
 }
 
 void StoreConnection::Read() {
-  if (fd_ < 0) return;
+  if (!stream_.open()) return;
   if (read_in_turn_ == loop_.turn()) return WantMore();
   read_in_turn_ = loop_.turn();
   size_t room = 0;
   char* to = in_.Room(limits::kStoreReadBytes / 4, room);
-  const ssize_t n = recv(fd_, to, room, 0);
+  const ssize_t n = stream_.Receive(to, room);
   if (n <= 0) {
-    if (n < 0 && (errno == EAGAIN || errno == EINTR)) return;
-    return Drop(n == 0 ? "it closed the connection" : std::strerror(errno));
+    if (n < 0 && errno == EAGAIN) return;
+    if (n < 0 && errno == EINTR) return WantMore();
+    return Drop(n == 0 ? "it closed the connection" : stream_.Problem());
   }
-  if (static_cast<size_t>(n) == room || peer_closed_) WantMore();
+  if (!stream_.Drained(static_cast<size_t>(n), room) || peer_closed_) WantMore();
   in_.Commit(static_cast<size_t>(n));
   if (state_ == State::kGreeting) ReadGreeting();
   if (state_ == State::kReady && in_.size() > 0) owner_.OnStoreBytes();
@@ -187,18 +207,11 @@ void StoreConnection::Flush() {
   if (state_ != State::kReady || watching_writes_) return;
   while (out_.unsent() > 0) {
     iovec vectors[kVectors];
-    msghdr message{};
-    message.msg_iov = vectors;
-    message.msg_iovlen = static_cast<size_t>(out_.Gather(vectors, kVectors));
-    const ssize_t n = message.msg_iovlen == 1
-                          ? send(fd_, vectors[0].iov_base, vectors[0].iov_len, MSG_NOSIGNAL)
-                          : sendmsg(fd_, &message, MSG_NOSIGNAL);
+    const ssize_t n = stream_.Send(vectors, out_.Gather(vectors, kVectors));
     if (n < 0) {
       if (errno == EINTR) continue;
-      if (errno != EAGAIN) return Drop(std::strerror(errno));
-      watching_writes_ = true;
-      loop_.WatchWrites(fd_, this, true);
-      return;
+      if (errno != EAGAIN) return Drop(stream_.Problem());
+      return WatchWrites(true);
     }
     out_.Sent(static_cast<size_t>(n));
   }
@@ -207,16 +220,15 @@ void StoreConnection::Flush() {
 void StoreConnection::Tick(int64_t now_us) {
   now_us_ = now_us;
   if (state_ == State::kWaiting && now_us >= deadline_us_) Connect(now_us);
-  if ((state_ == State::kConnecting || state_ == State::kGreeting) && now_us >= deadline_us_) {
-    Fail("connecting timed out");
-  }
+  const bool trying = state_ == State::kConnecting || state_ == State::kHandshake ||
+                      state_ == State::kGreeting;
+  if (trying && now_us >= deadline_us_) Fail("connecting timed out");
 }
 
 void StoreConnection::Close() {
-  if (fd_ < 0) return;
-  loop_.Remove(fd_, this);
-  close(fd_);
-  fd_ = -1;
+  if (!stream_.open()) return;
+  loop_.Remove(stream_.fd(), this);
+  stream_.Close();
   watching_writes_ = false;
   peer_closed_ = false;
   if (state_ == State::kReady) link_.ready.fetch_sub(1, std::memory_order_relaxed);

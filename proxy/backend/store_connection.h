@@ -3,8 +3,8 @@
 // server (design R8), and then carries bytes. For one worker's thread; its owner
 // must outlive it.
 //
-// States: waiting (for the next try) -> connecting -> greeting -> ready ->
-// waiting. While it is not ready, what is queued to be sent is not touched.
+// States: waiting (for the next try) -> connecting -> handshake (of TLS) ->
+// greeting -> ready -> waiting. While it is not ready, what is queued to be sent is not touched.
 #pragma once
 
 #include <cstdint>
@@ -16,6 +16,7 @@
 #include "proxy/net/event_loop.h"
 #include "proxy/net/in_buffer.h"
 #include "proxy/net/out_queue.h"
+#include "proxy/net/stream.h"
 #include "routing/resp/reply.h"
 
 namespace crossfade::proxy {
@@ -71,12 +72,15 @@ class StoreConnection final : public Pollable {
   void OnEvents(const Readiness& ready) override;
 
  private:
-  enum class State : uint8_t { kClosed, kWaiting, kConnecting, kGreeting, kReady };
+  enum class State : uint8_t { kClosed, kWaiting, kConnecting, kHandshake, kGreeting, kReady };
   void Connect(int64_t now_us);
+  void Connected();
+  void Handshake();
   void Greet();
   void ReadGreeting();
   bool TakeGreetingReply(std::string_view frame, std::string& problem);
   void FinishGreeting();
+  void WatchWrites(bool watch);
   void WantMore();
   void Close();
   void Fail(std::string_view reason);
@@ -86,7 +90,7 @@ class StoreConnection final : public Pollable {
   const Options options_;
   StoreConnectionOwner& owner_;
   State state_ = State::kClosed;
-  int fd_ = -1;
+  Stream stream_;
   bool watching_writes_ = false;
   uint64_t read_in_turn_ = 0;
   bool more_queued_ = false;  // the owner was told that there is more

@@ -1,5 +1,7 @@
 #include "proxy/backend/store_link.h"
 
+#include <utility>
+
 namespace crossfade::proxy {
 
 void StoreLink::SetAddress(const Address& address) {
@@ -10,6 +12,16 @@ void StoreLink::SetAddress(const Address& address) {
 std::optional<Address> StoreLink::address() const {
   const std::lock_guard lock(mutex_);
   return address_;
+}
+
+void StoreLink::SetTls(config::TlsPtr tls) {
+  const std::lock_guard lock(mutex_);
+  tls_ = std::move(tls);
+}
+
+config::TlsPtr StoreLink::tls() const {
+  const std::lock_guard lock(mutex_);
+  return tls_;
 }
 
 bool StoreLink::Greeted(const std::string& run_id, const std::string& version) {

@@ -10,6 +10,7 @@
 #include <string>
 
 #include "config/settings.h"
+#include "config/tls.h"
 #include "proxy/net/socket.h"
 
 namespace crossfade::proxy {
@@ -17,7 +18,7 @@ namespace crossfade::proxy {
 class StoreLink {
  public:
   StoreLink(std::string role, config::Endpoint endpoint)
-      : role_(std::move(role)), endpoint_(std::move(endpoint)) {}
+      : role_(std::move(role)), endpoint_(std::move(endpoint)), tls_(endpoint_.tls) {}
 
   const std::string& role() const { return role_; }
   const config::Endpoint& endpoint() const { return endpoint_; }
@@ -25,6 +26,10 @@ class StoreLink {
   // Looked up by the background thread, since that may block.
   void SetAddress(const Address& address);
   std::optional<Address> address() const;
+
+  // Of the connections to come; null: plain.
+  void SetTls(config::TlsPtr tls);
+  config::TlsPtr tls() const;
 
   // What a connection's greeting found. Returns true when the store is another
   // process than the one known before.
@@ -42,6 +47,7 @@ class StoreLink {
   const config::Endpoint endpoint_;
   mutable std::mutex mutex_;
   std::optional<Address> address_;
+  config::TlsPtr tls_;
   std::string run_id_, version_, error_;
 };
 

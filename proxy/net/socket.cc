@@ -5,7 +5,6 @@
 #include <netdb.h>
 #include <netinet/in.h>
 #include <netinet/tcp.h>
-#include <sys/stat.h>
 #include <sys/un.h>
 #include <unistd.h>
 
@@ -14,8 +13,6 @@
 
 namespace crossfade::proxy {
 namespace {
-
-constexpr int kBacklog = 4096;
 
 std::string Reason(int error) { return std::strerror(error); }
 
@@ -32,19 +29,6 @@ Result<Address> UnixAddress(const std::string& path) {
   std::memcpy(un->sun_path, path.data(), path.size());
   address.length = static_cast<socklen_t>(offsetof(sockaddr_un, sun_path) + path.size() + 1);
   return address;
-}
-
-// A socket file that nobody listens on any more.
-void RemoveStale(const Address& address, const std::string& path) {
-  struct stat info {};
-  if (stat(path.c_str(), &info) != 0 || !S_ISSOCK(info.st_mode)) return;
-  const int fd = socket(AF_UNIX, SOCK_STREAM | SOCK_CLOEXEC, 0);
-  if (fd < 0) return;
-  if (connect(fd, reinterpret_cast<const sockaddr*>(&address.storage), address.length) != 0 &&
-      errno == ECONNREFUSED) {
-    unlink(path.c_str());
-  }
-  close(fd);
 }
 
 std::string Display(const sockaddr_storage& storage) {
@@ -77,24 +61,6 @@ Result<Address> Resolve(const config::Endpoint& endpoint) {
   address.length = found->ai_addrlen;
   freeaddrinfo(found);
   return address;
-}
-
-Result<int> Listen(const config::Endpoint& endpoint) {
-  const Result<Address> address = Resolve(endpoint);
-  if (!address) return Fail(address.error().message);
-  if (!endpoint.unix_path.empty()) RemoveStale(*address, endpoint.unix_path);
-  const int family = address->storage.ss_family;
-  const int fd = socket(family, SOCK_STREAM | SOCK_NONBLOCK | SOCK_CLOEXEC, 0);
-  if (fd < 0) return Fail("can't make a socket: " + Reason(errno));
-  const int one = 1;
-  setsockopt(fd, SOL_SOCKET, SO_REUSEADDR, &one, sizeof one);
-  if (bind(fd, reinterpret_cast<const sockaddr*>(&address->storage), address->length) != 0 ||
-      listen(fd, kBacklog) != 0) {
-    const std::string reason = Reason(errno);
-    close(fd);
-    return Fail("can't listen on " + endpoint.Display() + ": " + reason);
-  }
-  return fd;
 }
 
 Result<int> StartConnect(const Address& address) {
@@ -134,17 +100,6 @@ std::string LocalAddress(int fd) {
   socklen_t length = sizeof storage;
   if (getsockname(fd, reinterpret_cast<sockaddr*>(&storage), &length) != 0) return "";
   return Display(storage);
-}
-
-uint16_t BoundPort(int fd) {
-  sockaddr_storage storage{};
-  socklen_t length = sizeof storage;
-  if (getsockname(fd, reinterpret_cast<sockaddr*>(&storage), &length) != 0) return 0;
-  if (storage.ss_family == AF_INET) return ntohs(reinterpret_cast<sockaddr_in*>(&storage)->sin_port);
-  if (storage.ss_family == AF_INET6) {
-    return ntohs(reinterpret_cast<sockaddr_in6*>(&storage)->sin6_port);
-  }
-  return 0;
 }
 
 }  // namespace crossfade::proxy

@@ -1,4 +1,4 @@
-// Sockets: listening and connecting without blocking. Descriptors are owned by
+// Sockets: connecting and accepting without blocking. Descriptors are owned by
 // whoever asked for them.
 #pragma once
 
@@ -19,8 +19,6 @@ struct Address {
 // Looks a TCP name up (blocking), or makes a unix socket's address.
 Result<Address> Resolve(const config::Endpoint& endpoint);
 
-// A listening, non-blocking socket. A stale unix socket file is replaced.
-Result<int> Listen(const config::Endpoint& endpoint);
 // A socket whose connection is under way (or made: then it is writable at once).
 Result<int> StartConnect(const Address& address);
 // 0 when the connection was made, else the reason as errno.
@@ -29,7 +27,5 @@ int ConnectError(int fd);
 int Accept(int listener, std::string& peer);
 // Where a connection arrived: host:port, or a unix socket's path with ":0".
 std::string LocalAddress(int fd);
-// The port a TCP listener is bound to; 0 for a unix socket.
-uint16_t BoundPort(int fd);
 
 }  // namespace crossfade::proxy

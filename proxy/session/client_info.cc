@@ -37,7 +37,7 @@ bool Session::Matches(const ClientFilter& filter) const {
 // Of a unix socket both sides are the listener's path, as Redis has it.
 std::string Session::Address() const { return extras_->address ? extras_->peer : LocalAddress(); }
 
-std::string Session::LocalAddress() const { return proxy::LocalAddress(fd_); }
+std::string Session::LocalAddress() const { return proxy::LocalAddress(stream_.fd()); }
 
 std::string Session::Flags() const {
   std::string flags;
@@ -64,7 +64,7 @@ void Session::Describe(const RequestInHand& in_hand, std::string& out) const {
   Add(line, "id", static_cast<size_t>(id_));
   Add(line, "addr", Address());
   Add(line, "laddr", LocalAddress());
-  Add(line, "fd", static_cast<int64_t>(fd_));
+  Add(line, "fd", static_cast<int64_t>(stream_.fd()));
   Add(line, "name", extras_->name);
   Add(line, "age", (Worker::ClockUs() - extras_->created_us) / 1'000'000);
   Add(line, "idle", (Worker::ClockUs() - last_active_us_) / 1'000'000);

@@ -18,6 +18,7 @@
 
 #include "proxy/lane/lane.h"
 #include "proxy/net/event_loop.h"
+#include "proxy/net/stream.h"
 #include "proxy/session/client_filter.h"
 #include "proxy/session/ordered_replies.h"
 #include "proxy/worker/stats.h"
@@ -34,7 +35,7 @@ struct FollowerReadTicket;
 
 class Session final : public Pollable {
  public:
-  Session(Worker& worker, int fd, uint64_t id, std::string peer);
+  Session(Worker& worker, Stream stream, uint64_t id, std::string peer);
   ~Session();
 
   void OnEvents(const Readiness& ready) override;
@@ -195,7 +196,7 @@ class Session final : public Pollable {
   std::string ErrorForStore() const;
 
   Worker& worker_;
-  int fd_;
+  Stream stream_;
   uint16_t paused_ = 0;
   bool readable_ = false;
   bool closing_ = false;      // no more requests; closed when all replies are out

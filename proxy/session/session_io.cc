@@ -1,7 +1,4 @@
 // Session: receiving, replies, and closing.
-#include <sys/socket.h>
-#include <unistd.h>
-
 #include <algorithm>
 #include <cerrno>
 #include <cstring>
@@ -16,8 +13,8 @@ namespace crossfade::proxy {
 using replication::Block;
 using replication::BlockRef;
 
-Session::Session(Worker& worker, int fd, uint64_t id, std::string peer)
-    : worker_(worker), fd_(fd), id_(id), last_active_us_(worker.now_us()) {
+Session::Session(Worker& worker, Stream stream, uint64_t id, std::string peer)
+    : worker_(worker), stream_(std::move(stream)), id_(id), last_active_us_(worker.now_us()) {
   const size_t colon = peer.rfind(':');
   std::string_view host = std::string_view(peer).substr(0, colon);
   if (host.starts_with('[')) host = host.substr(1, host.size() - 2);
@@ -26,9 +23,7 @@ Session::Session(Worker& worker, int fd, uint64_t id, std::string peer)
   extras().created_us = worker.now_us();
 }
 
-Session::~Session() {
-  if (fd_ >= 0) close(fd_);
-}
+Session::~Session() = default;
 
 Session::Extras& Session::extras() {
   if (!extras_) extras_ = std::make_unique<Extras>();
@@ -38,7 +33,7 @@ Session::Extras& Session::extras() {
 void Session::OnEvents(const Readiness& ready) {
   if (ready.writable && watching_writes_) {
     watching_writes_ = false;
-    worker_.loop().WatchWrites(fd_, this, false);
+    worker_.loop().WatchWrites(stream_.fd(), this, false);
     worker_.QueueFlush(this);
   }
   if (!ready.readable && !ready.failed) return;
@@ -67,7 +62,7 @@ void Session::Pump() {
 
 // One recv; false when there is nothing to go on with.
 bool Session::Receive(char* to, size_t room, size_t& received) {
-  const ssize_t n = recv(fd_, to, room, 0);
+  const ssize_t n = stream_.Receive(to, room);
   if (n <= 0) {
     if (n < 0 && (errno == EAGAIN || errno == EINTR)) {
       readable_ = errno == EINTR;
@@ -80,7 +75,7 @@ bool Session::Receive(char* to, size_t room, size_t& received) {
   }
   received = static_cast<size_t>(n);
   // The end of the input is told with the last bytes, and never again.
-  if (received < room && !peer_closed_) readable_ = false;
+  if (stream_.Drained(received, room) && !peer_closed_) readable_ = false;
   last_active_us_ = worker_.now_us();
   return true;
 }
@@ -339,7 +334,7 @@ void Session::SendOutput() {
   const char* data = direct ? reply_ : output_ ? output_->data() + output_sent_ : nullptr;
   const size_t size = direct ? reply_size_ : output_ ? output_->size() - output_sent_ : 0;
   if (size == 0) return;
-  ssize_t n = send(fd_, data, size, MSG_NOSIGNAL);
+  ssize_t n = stream_.Send(data, size);
   if (n < 0) {
     if (errno != EAGAIN && errno != EINTR) return Close();
     n = 0;
@@ -362,7 +357,7 @@ void Session::SendOutput() {
     }
   }
   watching_writes_ = true;
-  worker_.loop().WatchWrites(fd_, this, true);
+  worker_.loop().WatchWrites(stream_.fd(), this, true);
 }
 
 // ---- Waiting and ending
@@ -403,9 +398,8 @@ void Session::CloseWhenIdle() {
 void Session::Close() {
   if (closed_) return;
   closed_ = true;
-  worker_.loop().Remove(fd_, this);
-  close(fd_);
-  fd_ = -1;
+  worker_.loop().Remove(stream_.fd(), this);
+  stream_.Close();
   LeaveGate();
   if (lane_ != nullptr && (paused_ & kLane) != 0) lane_->StopWaiting(this);
   if ((paused_ & kClientPause) != 0) worker_.StopPostponing(this);

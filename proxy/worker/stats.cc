@@ -31,6 +31,7 @@ const char* Name(ClientError error) {
     case ClientError::kStoreUnavailable: return "store_unavailable";
     case ClientError::kStoreLost: return "store_lost";
     case ClientError::kOutputLimit: return "output_limit";
+    case ClientError::kTls: return "tls";
     case ClientError::kCount: break;
   }
   return "?";

@@ -62,6 +62,7 @@ enum class ClientError : uint8_t {
   kStoreUnavailable,
   kStoreLost,
   kOutputLimit,
+  kTls,  // a handshake that failed
   kCount
 };
 const char* Name(ClientError error);

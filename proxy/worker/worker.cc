@@ -8,6 +8,7 @@
 #include "proxy/applier/key_syncer.h"
 #include "proxy/lane/follower_reader.h"
 #include "proxy/session/session.h"
+#include "proxy/session/tls_handshakes.h"
 
 namespace crossfade::proxy {
 namespace {
@@ -31,6 +32,7 @@ Worker::Worker(Core& core, uint32_t index, ActivePlanPtr plan)
       read_latency_{routing::LatencyTracker(kLatencyTimeConstantUs),
                     routing::LatencyTracker(kLatencyTimeConstantUs)},
       sampler_(0xD1B54A32D192ED03ull + index) {
+  handshakes_ = std::make_unique<TlsHandshakes>(*this);
   adopted_epoch = plan_->plan->epoch;
   mirroring_settled = plan_->mirrors;
 }
@@ -69,6 +71,7 @@ void Worker::Run() {
   }
   LaneOf({});
   while (!stop_.load(std::memory_order_relaxed)) Turn();
+  handshakes_->CloseAll();
   for (auto& session : sessions_) session->Close();
   sessions_.clear();
   acks_.clear();
@@ -146,6 +149,7 @@ void Worker::Tick() {
     }
   }
   if (pause_.mode != PauseMode::kNone && now_us_ >= pause_.until_us) AdoptClientPause();
+  if (handshakes_->Tick(now_us_)) CountSessions();
   breaker_trips = breaker_.trips();
   breaker_state = static_cast<uint8_t>(breaker_.state(now_us_));
   if (!mirroring_settled && plan_->mirrors) CheckSettled();
@@ -217,14 +221,28 @@ FollowerReader& Worker::ReaderOf(const LaneKey& of) {
   return *reader;
 }
 
-void Worker::AddSession(int fd, std::string peer) {
+void Worker::AddClient(int fd, std::string peer, const config::TlsPtr& tls) {
+  if (!tls) {
+    AddSession(Stream(fd), std::move(peer));
+  } else {
+    handshakes_->Begin(fd, std::move(peer), tls);
+  }
+  CountSessions();
+}
+
+Session& Worker::AddSession(Stream stream, std::string peer) {
   const uint64_t id = next_session_++ * core_.workers.size() + index_ + 1;
-  auto session = std::make_unique<Session>(*this, fd, id, std::move(peer));
+  const int fd = stream.fd();
+  auto session = std::make_unique<Session>(*this, std::move(stream), id, std::move(peer));
   session->list_index = static_cast<uint32_t>(sessions_.size());
   loop_.Add(fd, session.get());
   sessions_.push_back(std::move(session));
   stats_.accepted.Add();
-  session_count.store(sessions_.size(), std::memory_order_relaxed);
+  return *sessions_.back();
+}
+
+void Worker::CountSessions() {
+  session_count.store(sessions_.size() + handshakes_->size(), std::memory_order_relaxed);
 }
 
 void Worker::QueueFlush(Session* session) {
@@ -256,7 +274,7 @@ void Worker::ReapSessions() {
     sessions_.pop_back();
   }
   dead_.clear();
-  session_count.store(sessions_.size(), std::memory_order_relaxed);
+  CountSessions();
 }
 
 // Those held try again, and may be held again.
@@ -364,6 +382,8 @@ void Worker::CheckSettled() {
 
 void Worker::BeginGracefulStop() {
   stopping_ = true;
+  handshakes_->CloseAll();
+  CountSessions();
   for (auto& session : sessions_) session->CloseWhenIdle();
 }
 

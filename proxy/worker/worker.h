@@ -20,6 +20,7 @@
 #include "proxy/core.h"
 #include "proxy/lane/lane.h"
 #include "proxy/net/event_loop.h"
+#include "proxy/net/stream.h"
 #include "proxy/session/ordered_replies.h"
 #include "proxy/worker/client_pause.h"
 #include "proxy/worker/stats.h"
@@ -34,6 +35,7 @@ class Applier;
 class FollowerReader;
 class KeySyncer;
 class Session;
+class TlsHandshakes;
 
 class Worker final : public replication::GateWaiter {
  public:
@@ -68,7 +70,9 @@ class Worker final : public replication::GateWaiter {
   }
   routing::Sampler& sampler() { return sampler_; }
 
-  void AddSession(int fd, std::string peer);
+  // Under TLS when the listener has settings for it.
+  void AddClient(int fd, std::string peer, const config::TlsPtr& tls);
+  Session& AddSession(Stream stream, std::string peer);
   const std::vector<std::unique_ptr<Session>>& sessions() const { return sessions_; }
   void QueueFlush(Session* session);
   void QueuePump(Session* session);
@@ -142,6 +146,7 @@ class Worker final : public replication::GateWaiter {
   int TimeoutMs() const;
   void ReapSessions();
   void CheckSettled();
+  void CountSessions();
 
   Core& core_;
   const uint32_t index_;
@@ -162,6 +167,7 @@ class Worker final : public replication::GateWaiter {
   WorkerStats stats_;
   std::vector<std::unique_ptr<Session>> sessions_;
   uint64_t next_session_ = 0;
+  std::unique_ptr<TlsHandshakes> handshakes_;
   std::vector<Session*> to_flush_, to_pump_, dead_;
   PauseState pause_;
   std::vector<Session*> postponed_;

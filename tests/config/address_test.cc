@@ -4,6 +4,7 @@
 
 #include <string>
 
+#include "config/tls.h"
 #include "tests/config/yaml_text.h"
 
 namespace crossfade::config {
@@ -76,12 +77,24 @@ TEST(Address, StoreUrlsAreTakenApart) {
   }
 }
 
+TEST(Address, RedissMeansTlsToTheHostOfTheUrl) {
+  const Result<Endpoint> endpoint = ParseStoreUrl("rediss://app:secret@Store.example:7001");
+  ASSERT_TRUE(endpoint) << endpoint.error().message;
+  EXPECT_EQ(endpoint->Display(), "Store.example:7001");
+  EXPECT_EQ(endpoint->password, "secret");
+  ASSERT_NE(endpoint->tls, nullptr);
+  EXPECT_EQ(endpoint->tls->server_name, "Store.example");
+  EXPECT_EQ(ParseStoreUrl("rediss://[fd00::1]")->tls->server_name, "fd00::1");
+  EXPECT_EQ(ParseStoreUrl("rediss://store")->port, 6379);
+  EXPECT_EQ(ParseStoreUrl("redis://store")->tls, nullptr);
+}
+
 TEST(Address, BadStoreUrlsSayWhatWasExpectedAndNeverThePassword) {
   const std::pair<const char*, const char*> kUrls[] = {
-      {"", "expected redis://[user:password@]host:port or unix:PATH"},
-      {"store:7001", "expected redis://[user:password@]host:port or unix:PATH"},
-      {"http://store", "expected redis://[user:password@]host:port or unix:PATH"},
-      {"rediss://store", "expected redis:// (rediss:// is not served by this version)"},
+      {"", "expected redis[s]://[user:password@]host:port or unix:PATH"},
+      {"store:7001", "expected redis[s]://[user:password@]host:port or unix:PATH"},
+      {"http://store", "expected redis[s]://[user:password@]host:port or unix:PATH"},
+      {"rediss://", "expected a host before the port"},
       {"redis://", "expected a host before the port"},
       {"redis://:7001", "expected a host before the port"},
       {"redis://store:0", "expected a port from 1 to 65535 after the host"},

@@ -42,7 +42,7 @@ const BadInput kBadInputs[] = {
     {"all that is not served",
      "backfill: {}\nverify: {}\ngates: {}\nfences: {}\napprovals: {}\nusers: []\n"
      "mirror: {scripts: auto, undeclared_keys: replay, big_key: 1MiB}\n"
-     "admin: {tokens_file: t}\nlisten: [{address: '127.0.0.1:1', tls: {}}]\n",
+     "admin: {tokens_file: t}\n",
      "c.yaml:4: backfill is not served by this version\n"
      "c.yaml:5: verify is not served by this version\n"
      "c.yaml:6: gates is not served by this version\n"
@@ -52,8 +52,7 @@ const BadInput kBadInputs[] = {
      "c.yaml:10: mirror.scripts is not served by this version\n"
      "c.yaml:10: mirror.undeclared_keys is not served by this version\n"
      "c.yaml:10: mirror.big_key is not served by this version\n"
-     "c.yaml:11: admin.tokens_file is not served by this version\n"
-     "c.yaml:12: listen[0].tls is not served by this version"},
+     "c.yaml:11: admin.tokens_file is not served by this version"},
     {"stage not served", "stage: soak\n",
      "c.yaml:4: stage: found 'soak', which is not served by this version, expected one of observe, "
      "mirror, ramp"},
@@ -126,8 +125,8 @@ const BadInput kBadInputs[] = {
     {"listen is empty", "listen: []\n",
      "c.yaml:4: listen: found an empty list, expected a list such as [{address: 127.0.0.1:6380}]"},
     {"listen items", "listen:\n  - 127.0.0.1:6380\n  - {}\n  - {address: 127.0.0.1}\n  -\n",
-     "c.yaml:4: listen[3]: found nothing, expected a map with address\n"
-     "c.yaml:5: listen[0]: found text, expected a map with address\n"
+     "c.yaml:4: listen[3]: found nothing, expected a map with address, mode, tls\n"
+     "c.yaml:5: listen[0]: found text, expected a map with address, mode, tls\n"
      "c.yaml:6: listen[1].address: found nothing, expected host:port, [v6]:port or unix:PATH\n"
      "c.yaml:7: listen[2].address: found '127.0.0.1', expected host:port, [v6]:port or unix:PATH"},
     {"listen twice", "listen: [{address: '0.0.0.0:1'}, {address: '127.0.0.1:1'}]\n",
@@ -218,20 +217,19 @@ const BadInput kBadFiles[] = {
     {"stores are text", "stores: redis\n",
      "c.yaml:1: stores: found text, expected a map with legacy, new"},
     {"stores without url", "stores:\n  legacy: {}\n  new: 'redis://store'\n",
-     "c.yaml:2: stores.legacy.url: found nothing, expected redis://[user:password@]host:port or "
-     "unix:PATH\n"
-     "c.yaml:3: stores.new: found text, expected a map with url, password_file"},
+     "c.yaml:2: stores.legacy.url: found nothing, expected redis[s]://[user:password@]host:port "
+     "or unix:PATH\n"
+     "c.yaml:3: stores.new: found text, expected a map with url, password_file, tls"},
     {"store urls",
      "stores:\n  legacy: {url: 'redis://app:hunter2'}\n"
-     "  new: {url: 'rediss://app:hunter2@store'}\n",
+     "  new: {url: 'rediss://app:hunter2@'}\n",
      "c.yaml:2: stores.legacy.url: found 'redis://app:***', expected a port from 1 to 65535 after "
      "the host\n"
-     "c.yaml:3: stores.new.url: found 'rediss://***@store', expected redis:// (rediss:// is not "
-     "served by this version)"},
+     "c.yaml:3: stores.new.url: found 'rediss://***@', expected a host before the port"},
     {"password as a key",
      "stores:\n  legacy: {url: 'redis://a', password: hunter2}\n  new: {url: 'redis://b'}\n",
-     "c.yaml:2: stores.legacy.password: unknown key, expected one of url, password_file; did you "
-     "mean password_file?"},
+     "c.yaml:2: stores.legacy.password: unknown key, expected one of url, password_file, tls; did "
+     "you mean password_file?"},
     {"user without password",
      "stores:\n  legacy: {url: 'redis://app@a'}\n  new: {url: 'redis://b'}\n",
      "c.yaml:2: stores.legacy.url: found 'redis://***@a', expected a password with the user: "
