@@ -19,6 +19,7 @@ namespace {
 bool IsDeterministic(const Args& args) {
   const std::string& name = args.front();
   if (name == "SPOP" || name == "PFCOUNT") return false;
+  if (name == "XCLAIM" || name == "XAUTOCLAIM") return false;  // by idle times
   for (const std::string& arg : args) {
     if (name == "XADD" && (arg == "*" || arg.ends_with("-*"))) return false;
   }
