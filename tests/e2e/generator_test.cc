@@ -32,6 +32,7 @@ TEST(Generator, SameCommandsOnTwoServersLeaveThemEqual) {
   RedisClient left(a.port());
   RedisClient right(b.port());
   RandomOptions options;
+  options.as_replicated = true;
   options.payloads = MakePayloads(left);
   RandomCommands commands(20261, options);
   std::map<std::string, int> errors;
