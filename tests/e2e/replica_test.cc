@@ -206,6 +206,26 @@ TEST_P(ReplicaRandom, AllFamiliesOnHotKeys) {
               status["drift"].dump().c_str());
 }
 
+// Why XREADGROUP is replayed and not sent as XCLAIM, which is what replicas get.
+TEST_P(ReplicaRandom, GroupsOnTheFollowerAreWholeWhereAReplicasAreNot) {
+  ASSERT_TRUE(StartAll());
+  RedisClient client(migration_.proxy->port());
+  for (const char* line :
+       {"XGROUP CREATE s g $ MKSTREAM", "XADD s 1-1 f v", "XADD s 2-1 f v",
+        "XREADGROUP GROUP g reader COUNT 1 STREAMS s >", "XREADGROUP GROUP g looker STREAMS s 0"}) {
+    ASSERT_TRUE(client.Call(SplitLine(line)).ok()) << line;
+  }
+  ExpectAllEqual();
+  const auto read = [](RedisClient& store) { return CanonicalValue(store, "s"); };
+  RedisClient follower(migration_.fresh.port());
+  EXPECT_EQ(read(follower), read(legacy_client_));
+  if (legacy_client_.Call({"INFO", "server"}).text.find("redis_version:7.0.") !=
+      std::string::npos) {
+    EXPECT_FALSE(read(replica_client_) == read(legacy_client_));
+  }
+  EXPECT_EQ(Sum(migration_.Status()["drift"]), 0u);
+}
+
 INSTANTIATE_TEST_SUITE_P(Workers, ReplicaRandom, ::testing::Values(1, 2), WorkersName);
 
 }  // namespace
