@@ -10,6 +10,7 @@
 
 #include "tests/e2e/migration.h"
 #include "tests/replication/effects/command_lines.h"
+#include "tests/support/resp3_client.h"
 
 namespace crossfade::test {
 namespace {
@@ -29,6 +30,10 @@ Args SplitLine(std::string_view line) {
     i = end + 1;
   }
   return words;
+}
+
+bool ConcernsAllKeys(const std::string& line) {
+  return line.starts_with("FLUSH") || line.starts_with("SWAPDB");
 }
 
 class ReplicaBase {
@@ -74,7 +79,8 @@ class ReplicaBase {
 
 // Every line of the table as a case with keys of its own, so that one keyspace
 // holds them all and a difference names its case.
-class ReplicaTable : public ReplicaBase, public ::testing::TestWithParam<std::tuple<int, bool>> {
+class ReplicaTable : public ReplicaBase,
+                     public ::testing::TestWithParam<std::tuple<int, bool, int>> {
  protected:
   ReplicaTable() : ReplicaBase(std::get<0>(GetParam())) {}
 
@@ -82,9 +88,6 @@ class ReplicaTable : public ReplicaBase, public ::testing::TestWithParam<std::tu
   // it was to write overflowed. (The follower is told.)
   static bool IsLostByRedis(const std::string& line) {
     return line.starts_with("BITFIELD ") && line.ends_with("OVERFLOW FAIL INCRBY u2 100 5");
-  }
-  static bool ConcernsAllKeys(const std::string& line) {
-    return line.starts_with("FLUSH") || line.starts_with("SWAPDB");
   }
 
   Args KeysOf(const Args& command) {
@@ -124,9 +127,13 @@ class ReplicaTable : public ReplicaBase, public ::testing::TestWithParam<std::tu
 TEST_P(ReplicaTable, EveryLineLeavesReplicaAndFollowerEqual) {
   ASSERT_TRUE(StartAll());
   const bool transaction = std::get<1>(GetParam());
-  std::vector<std::unique_ptr<RedisClient>> clients;  // one for each worker at least
+  const bool resp3 = std::get<2>(GetParam()) == 3;
+  // One for each worker at least.
+  std::vector<std::unique_ptr<RedisClient>> clients;
+  std::vector<std::unique_ptr<Resp3Client>> resp3_clients;
   for (int i = 0; i < 4; ++i) {
     clients.push_back(std::make_unique<RedisClient>(migration_.proxy->port()));
+    resp3_clients.push_back(std::make_unique<Resp3Client>(migration_.proxy->port()));
   }
   const std::vector<std::string> lines = ExpandedLines();
   std::vector<std::string> cases = {""};
@@ -135,11 +142,12 @@ TEST_P(ReplicaTable, EveryLineLeavesReplicaAndFollowerEqual) {
   };
   for (const std::string& line : lines) {
     if (ConcernsAllKeys(line)) continue;
-    RedisClient& client = *clients[cases.size() % clients.size()];
+    const size_t client = cases.size() % clients.size();
     const std::vector<Args> commands = CaseOf(line, cases.size(), transaction);
     cases.push_back(line);
-    const std::vector<Value> replies = client.Pipeline(commands);
-    ASSERT_TRUE(client.connected()) << line;
+    const std::vector<Value> replies =
+        resp3 ? resp3_clients[client]->Pipeline(commands) : clients[client]->Pipeline(commands);
+    ASSERT_NE(replies.back().kind, Value::Kind::kLost) << line;
     for (size_t i = 0; i + (transaction ? 3 : 1) < replies.size(); ++i) {
       ASSERT_TRUE(replies[i].ok()) << Render(commands[i]) << " -> " << Render(replies[i]);
     }
@@ -156,18 +164,25 @@ TEST_P(ReplicaTable, EveryLineLeavesReplicaAndFollowerEqual) {
   EXPECT_EQ(status["drift"].value("reply", 1), 0);
 }
 
-TEST_P(ReplicaTable, WholeKeyspacesFollow) {
-  ASSERT_TRUE(StartAll());
-  RedisClient client(migration_.proxy->port());
-  const bool transaction = std::get<1>(GetParam());
-  for (const std::string& line : ExpandedLines()) {
-    if (!ConcernsAllKeys(line)) continue;
-    SCOPED_TRACE(line);
+INSTANTIATE_TEST_SUITE_P(Modes, ReplicaTable,
+                         ::testing::Combine(::testing::Values(1, 2), ::testing::Bool(),
+                                            ::testing::Values(2, 3)),
+                         [](const auto& param) {
+                           return std::to_string(std::get<0>(param.param)) + "Workers" +
+                                  (std::get<1>(param.param) ? "InTransactions" : "") + "Resp" +
+                                  std::to_string(std::get<2>(param.param));
+                         });
+
+class ReplicaKeyspace : public ReplicaBase, public ::testing::TestWithParam<int> {
+ protected:
+  ReplicaKeyspace() : ReplicaBase(GetParam()) {}
+
+  void Run(RedisClient& client, const std::string& line, bool transaction) {
     for (const char* db : {"1", "0"}) {
       client.Call({"SELECT", db});
       for (const std::string_view fixture : kFixture) {
-        if (fixture.starts_with("SET") || fixture.starts_with("HSET"))
-          client.Call(SplitLine(fixture));
+        const bool plain = fixture.starts_with("SET") || fixture.starts_with("HSET");
+        if (plain) client.Call(SplitLine(fixture));
       }
       client.Call({"SET", "only in", db});
     }
@@ -176,16 +191,22 @@ TEST_P(ReplicaTable, WholeKeyspacesFollow) {
     client.Call({"SET", "after", line});
     if (transaction) client.Call({"EXEC"});
     ExpectAllEqual();
+  }
+};
+
+TEST_P(ReplicaKeyspace, FollowsFlushesAndSwaps) {
+  ASSERT_TRUE(StartAll());
+  RedisClient client(migration_.proxy->port());
+  for (const std::string& line : ExpandedLines()) {
+    if (!ConcernsAllKeys(line)) continue;
+    SCOPED_TRACE(line);
+    Run(client, line, false);
+    Run(client, line, true);
     if (HasFailure()) return;
   }
 }
 
-INSTANTIATE_TEST_SUITE_P(Modes, ReplicaTable,
-                         ::testing::Combine(::testing::Values(1, 2), ::testing::Bool()),
-                         [](const auto& param) {
-                           return std::to_string(std::get<0>(param.param)) + "Workers" +
-                                  (std::get<1>(param.param) ? "InTransactions" : "");
-                         });
+INSTANTIATE_TEST_SUITE_P(Workers, ReplicaKeyspace, ::testing::Values(1, 2), WorkersName);
 
 class ReplicaRandom : public ReplicaBase, public ::testing::TestWithParam<int> {
  protected:
