@@ -103,6 +103,19 @@ void AddRoutes(const std::vector<Route>& routes, Lines& lines) {
   lines["reads.routes"] = order;
 }
 
+void AddAllow(const std::vector<AllowedCommand>& allow, Lines& lines) {
+  std::map<std::string, bool> sorted;
+  for (const AllowedCommand& allowed : allow) {
+    sorted[allowed.command] = allowed.on == AllowOn::kBoth;
+  }
+  std::string text;
+  for (const auto& [command, both] : sorted) {
+    text += (text.empty() ? "" : ", ") + Escape(command) + (both ? " on both" : "");
+  }
+  // Absent when empty, as it was before there was such a setting.
+  if (!text.empty()) lines["allow"] = text;
+}
+
 Lines LinesOf(const Settings& settings) {
   Lines lines;
   AddListeners(settings.listen, lines);
@@ -115,6 +128,7 @@ Lines LinesOf(const Settings& settings) {
   lines["mirror.memory"] = SizeText(settings.mirror.memory_bytes);
   lines["mirror.follower_data"] = Name(settings.mirror.follower_data);
   AddRoutes(settings.routes, lines);
+  AddAllow(settings.allow, lines);
   lines["limits.clients"] = std::to_string(settings.limits.clients);
   lines["limits.request"] = SizeText(settings.limits.request_bytes);
   lines["limits.client_output"] = SizeText(settings.limits.client_output_bytes);

@@ -4,6 +4,7 @@
 #include <filesystem>
 
 #include "config/address.h"
+#include "config/allow.h"
 #include "config/limits.h"
 #include "config/secrets.h"
 #include "config/values.h"
@@ -15,7 +16,7 @@ using std::chrono::milliseconds;
 using namespace std::chrono_literals;
 
 const Keys kRootKeys = {
-    {"listen", "workers", "stores", "stage", "mirror", "reads", "limits", "admin", "log"},
+    {"listen", "workers", "stores", "stage", "mirror", "reads", "allow", "limits", "admin", "log"},
     {"journal", "backfill", "verify", "gates", "fences", "approvals", "users"}};
 const Keys kListenKeys = {{"address", "mode", "tls"}};
 const Keys kStoresKeys = {{"legacy", "new"}};
@@ -210,6 +211,7 @@ Settings ReadSections(const Entry& root, const std::string& folder, Problems& pr
       settings.stage, {"soak", "complete"});
   ReadMirror(section, settings.mirror);
   settings.routes = ReadRoutes(section, problems);
+  settings.allow = ReadAllow(section, problems);
   ReadLimits(section, settings.limits);
   ReadAdmin(section, folder, settings);
   ReadLog(section, settings);

@@ -71,6 +71,14 @@ struct Limits {
   std::chrono::milliseconds stop_timeout{10'000};  // drain of the mirror log on SIGTERM
 };
 
+// A command that is refused by default, and where it runs. Both: on the follower
+// too, once the authority has executed it.
+enum class AllowOn { kAuthority, kBoth };
+struct AllowedCommand {
+  std::string command;  // lower case, "config|set"
+  AllowOn on = AllowOn::kAuthority;
+};
+
 enum class LogFormat { kText, kJson };
 
 struct Settings {
@@ -81,6 +89,7 @@ struct Settings {
   Stage stage = Stage::kMirror;
   MirrorSettings mirror;
   std::vector<Route> routes;  // in order; the last is always "default" and matches everything
+  std::vector<AllowedCommand> allow;
   Limits limits;
   Endpoint admin_listen;
   std::string admin_token;  // empty: mutations only from loopback

@@ -7,16 +7,18 @@
 
 #include "config/plan.h"
 #include "proxy/worker/stats.h"
+#include "routing/commands/allow_list.h"
 #include "routing/policy/route_match.h"
 
 namespace crossfade::proxy {
 
 struct ActivePlan {
   ActivePlan(config::PlanPtr from, routing::RouteSet compiled)
-      : plan(std::move(from)), routes(std::move(compiled)) {}
+      : plan(std::move(from)), routes(std::move(compiled)), allow(plan->settings.allow) {}
 
   config::PlanPtr plan;
   routing::RouteSet routes;
+  routing::AllowList allow;
   std::vector<std::shared_ptr<RouteCounters>> counters;  // by the route's index
   bool mirrors = false;
   bool follower_reads = false;  // of any route

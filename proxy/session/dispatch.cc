@@ -49,7 +49,8 @@ Session::Step Session::Dispatch(Args args, std::string_view request) {
 
 Session::Step Session::DispatchKnown(const CommandSpec& spec, Args args,
                                      std::string_view request) {
-  const Serving serving = routing::ServingOf(spec, args);
+  Serving serving = routing::ServingOf(spec, args);
+  if (serving == Serving::kRefused) serving = worker_.plan().allow.Of(spec, args).serving;
   if (serving == Serving::kTransaction) return TransactionCommand(spec, args);
   if (transaction_ && spec.id != routing::CommandId::kQuit &&
       spec.id != routing::CommandId::kReset) {
@@ -95,8 +96,7 @@ Session::Step Session::Refuse(const CommandSpec* spec, Args args, ClientError ki
       text = "ERR wrong number of arguments for '" + spec->name + "' command";
       break;
     case ClientError::kRefused:
-      text = "ERR crossfade: '" + spec->name +
-             "' is refused, since it acts on one store alone; run it on the store itself";
+      text = routing::WhyRefused(*spec, args);
       break;
     default:
       text = "ERR crossfade: '" + spec->name + "' is not served by this version";

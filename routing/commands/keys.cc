@@ -2,6 +2,7 @@
 
 #include <limits>
 
+#include "routing/commands/allow_list.h"
 #include "routing/commands/token.h"
 #include "routing/resp/number.h"
 
@@ -301,6 +302,8 @@ Keys ExtractKeys(const CommandSpec& spec, Args args, std::vector<KeyPosition>& o
     case CommandId::kFlushdb:
     case CommandId::kSwapdb:
       return Keys::kAll;
+    case CommandId::kDebug:
+      return KindOfDebug(args) == DebugKind::kChangesKeys ? Keys::kAll : Keys::kKnown;
     case CommandId::kSet:
     case CommandId::kBitfield:
     case CommandId::kSort:

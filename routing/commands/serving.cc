@@ -148,6 +148,16 @@ constexpr std::string_view kServerQueries[] = {"info",
                                                "module|help",
                                                "xinfo|help",
                                                "xgroup|help",
+                                               "cluster|info",
+                                               "cluster|nodes",
+                                               "cluster|slots",
+                                               "cluster|shards",
+                                               "cluster|myid",
+                                               "cluster|links",
+                                               "cluster|keyslot",
+                                               "cluster|countkeysinslot",
+                                               "cluster|getkeysinslot",
+                                               "cluster|help",
                                                "command"};
 
 Serving ServingOf(const CommandSpec& spec) {

@@ -19,10 +19,10 @@ struct BadInput {
 const BadInput kBadInputs[] = {
     {"unknown key", "wrokers: 2\n",
      "c.yaml:4: wrokers: unknown key, expected one of listen, workers, stores, stage, mirror, "
-     "reads, limits, admin, log; did you mean workers?"},
+     "reads, allow, limits, admin, log; did you mean workers?"},
     {"unknown key unlike any", "zzz: 2\n",
      "c.yaml:4: zzz: unknown key, expected one of listen, workers, stores, stage, mirror, reads, "
-     "limits, admin, log"},
+     "allow, limits, admin, log"},
     {"unknown key in a section", "mirror: {memry: 1GiB}\n",
      "c.yaml:4: mirror.memry: unknown key, expected one of ack, ack_timeout, memory, "
      "follower_data; did you mean memory?"},
@@ -36,7 +36,7 @@ const BadInput kBadInputs[] = {
      "c.yaml:4: admin.token: found no space after the colon, expected key: value"},
     {"key with control characters", "\"a\\nb\": 1\n",
      "c.yaml:4: a\\x0ab: unknown key, expected one of listen, workers, stores, stage, mirror, "
-     "reads, limits, admin, log"},
+     "reads, allow, limits, admin, log"},
     {"journal", "journal: {dir: /var/lib/crossfade}\n",
      "c.yaml:4: journal is not served by this version"},
     {"all that is not served",
@@ -195,16 +195,16 @@ const BadInput kBadInputs[] = {
 const BadInput kBadFiles[] = {
     {"empty", "",
      "c.yaml:1: found nothing, expected a map with listen, workers, stores, stage, mirror, reads, "
-     "limits, admin, log"},
+     "allow, limits, admin, log"},
     {"comments only", "# nothing\n\n# here\n",
      "c.yaml:1: found nothing, expected a map with listen, workers, stores, stage, mirror, reads, "
-     "limits, admin, log"},
+     "allow, limits, admin, log"},
     {"text", "hunter2\n",
      "c.yaml:1: found text, expected a map with listen, workers, stores, stage, mirror, reads, "
-     "limits, admin, log"},
+     "allow, limits, admin, log"},
     {"list", "- a\n- b\n",
      "c.yaml:1: found a list, expected a map with listen, workers, stores, stage, mirror, reads, "
-     "limits, admin, log"},
+     "allow, limits, admin, log"},
     {"two documents", kStores + "---\nworkers: 2\n",
      "c.yaml:4: found more behind the end of the YAML document, expected one"},
     {"text in front", ",stores: {}\nworkers: 1\n",

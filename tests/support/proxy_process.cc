@@ -50,6 +50,7 @@ std::string ToYaml(const ProxyConfig& config, uint16_t port, uint16_t admin_port
       << "stage: " << config.stage << "\n";
   AppendMap(out, "mirror", config.mirror);
   AppendMap(out, "limits", config.limits);
+  if (!config.allow.empty()) out << "allow: " << config.allow << "\n";
   if (!config.reads.empty() || !config.routes.empty()) {
     out << "reads:\n";
     for (const auto& [key, value] : config.reads) out << "  " << key << ": " << value << "\n";

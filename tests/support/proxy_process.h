@@ -30,6 +30,7 @@ struct ProxyConfig {
   std::map<std::string, std::string> reads;
   std::vector<std::string> routes;  // each a YAML map in flow style
   std::map<std::string, std::string> limits;
+  std::string allow;  // a YAML list in flow style; empty for none
   std::string unix_listener;  // path; empty for none
   std::string log_level = "info";
 };

@@ -64,22 +64,19 @@ Value Field(const Value& flat, const std::string& name) {
 
 // Groups without what reads change and no effect carries: consumers' idle times
 // and delivery counts.
-Value StreamGroups(RedisClient& client, const std::string& key, Groups compared) {
+Value StreamGroups(RedisClient& client, const std::string& key) {
   Value groups{Value::Kind::kArray, "", 0, {}};
   for (const Value& info : client.Call({"XINFO", "GROUPS", key}).elements) {
     Value group{Value::Kind::kArray, "", 0, {}};
-    for (const char* field : {"name", "last-delivered-id", "pending"}) {
+    for (const char* field : {"name", "last-delivered-id", "pending", "entries-read"}) {
       group.elements.push_back(Field(info, field));
     }
-    const bool whole = compared == Groups::kWhole;
-    if (whole) group.elements.push_back(Field(info, "entries-read"));
     const std::string name = Field(info, "name").text;
     for (const Value& entry : client.Call({"XPENDING", key, name, "-", "+", "1000000"}).elements) {
       group.elements.push_back(entry.elements.at(0));
       group.elements.push_back(entry.elements.at(1));
     }
     for (const Value& consumer : client.Call({"XINFO", "CONSUMERS", key, name}).elements) {
-      if (!whole && Field(consumer, "pending").integer == 0) continue;
       group.elements.push_back(Field(consumer, "name"));
     }
     groups.elements.push_back(group);
@@ -87,13 +84,13 @@ Value StreamGroups(RedisClient& client, const std::string& key, Groups compared)
   return groups;
 }
 
-Value StreamState(RedisClient& client, const std::string& key, Groups groups) {
+Value StreamState(RedisClient& client, const std::string& key) {
   Value state{Value::Kind::kArray, "stream", 0, {}};
   const Value info = client.Call({"XINFO", "STREAM", key});
   for (const char* field : {"last-generated-id", "entries-added", "max-deleted-entry-id"}) {
     state.elements.push_back(Field(info, field));
   }
-  state.elements.push_back(StreamGroups(client, key, groups));
+  state.elements.push_back(StreamGroups(client, key));
   state.elements.push_back(client.Call({"XRANGE", key, "-", "+"}));
   return state;
 }
@@ -124,12 +121,12 @@ struct KeyState {
   Value value;
 };
 
-KeyState ReadKey(RedisClient& client, const Key& key, Groups groups) {
+KeyState ReadKey(RedisClient& client, const Key& key) {
   client.Call({"SELECT", std::to_string(key.first)});
   KeyState state;
   state.expires_at_ms = client.Call({"PEXPIRETIME", key.second}).integer;
   state.type = client.Call({"TYPE", key.second}).text;
-  state.value = CanonicalValue(client, key.second, groups);
+  state.value = CanonicalValue(client, key.second);
   return state;
 }
 
@@ -187,7 +184,7 @@ void Judge(const Key& key, const KeyState& a, const KeyState& b, int tolerance_m
 
 }  // namespace
 
-Value CanonicalValue(RedisClient& client, const std::string& key, Groups groups) {
+Value CanonicalValue(RedisClient& client, const std::string& key) {
   const std::string type = client.Call({"TYPE", key}).text;
   if (type == "string") return WithoutHllCache(client.Call({"GET", key}));
   if (type == "list") return client.Call({"LRANGE", key, "0", "-1"});
@@ -196,14 +193,13 @@ Value CanonicalValue(RedisClient& client, const std::string& key, Groups groups)
   if (type == "zset") {
     return WithScoresAsDoubles(client.Call({"ZRANGE", key, "0", "-1", "WITHSCORES"}));
   }
-  if (type == "stream") return StreamState(client, key, groups);
+  if (type == "stream") return StreamState(client, key);
   if (type == "none") return {};
   if (!client.connected()) return {Value::Kind::kLost, "while reading " + key, 0, {}};
   return client.Call({"DUMP", key});
 }
 
-StoreComparison CompareStores(uint16_t port_a, uint16_t port_b, int expiry_tolerance_ms,
-                              Groups groups) {
+StoreComparison CompareStores(uint16_t port_a, uint16_t port_b, int expiry_tolerance_ms) {
   RedisClient a(port_a);
   RedisClient b(port_b);
   StoreComparison comparison;
@@ -218,8 +214,8 @@ StoreComparison CompareStores(uint16_t port_a, uint16_t port_b, int expiry_toler
     std::set<Key> again;
     int64_t wait_until = 0;
     for (const Key& key : keys) {
-      const KeyState left = ReadKey(a, key, groups);
-      const KeyState right = ReadKey(b, key, groups);
+      const KeyState left = ReadKey(a, key);
+      const KeyState right = ReadKey(b, key);
       const int64_t near = NearDeadline(left, right);
       if (near != 0) {
         again.insert(key);
