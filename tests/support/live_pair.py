@@ -31,8 +31,8 @@ def _end_with_parent():
 
 
 def find_binary(given=None):
-    """The crossfade binary: as given, as in CROSSFADE_BINARY, or the newest build's."""
-    named = given or os.environ.get("CROSSFADE_BINARY")
+    """The crossfade binary: as in CROSSFADE_BINARY, as given, or the newest build's."""
+    named = os.environ.get("CROSSFADE_BINARY") or given
     if named:
         return os.path.abspath(named)
     built = [os.path.join(ROOT, "build", preset, "crossfade") for preset in ("release", "debug")]
