@@ -22,7 +22,16 @@ constexpr std::array<KindNames, 9> kNames = {{{"text", 7},
                                               {"geo", 3}}};
 
 // What Redis 7.0 answers to the mistakes that the generator makes.
-constexpr std::array<std::string_view, 49> kServerErrors = {
+constexpr std::array<std::string_view, 58> kServerErrors = {
+    "NOGROUP ",
+    "BUSYGROUP ",
+    "ERR The XGROUP subcommand requires the key to exist",
+    "ERR Invalid min-idle-time argument for",
+    "ERR Unrecognized XCLAIM option",
+    "ERR timeout is ",
+    "ERR Lua redis lib command arguments must be strings or integers",
+    "ERR user_script:",
+    "ERR COUNT must be > 0",
     "WRONGTYPE ",
     "EXECABORT ",
     "BUSYKEY ",
@@ -137,6 +146,11 @@ RandomCommand RandomCommands::Next() {
   if (queued_.empty()) {
     const int64_t dice = Int(1, 1000);
     if (options_.transactions && dice <= 30) {
+      if (options_.watches && Chance(40)) {
+        queued_.push_back({{"WATCH", AnyKey(), AnyKey()}, kStatusReply});
+        if (Chance(50)) queued_.push_back(One());
+        if (Chance(10)) queued_.push_back({{"UNWATCH"}, kStatusReply});
+      }
       BeginTransaction();
     } else if (options_.databases > 1 && dice <= 40) {
       queued_.push_back({{"SELECT", Num(0, options_.databases - 1)}, kStatusReply});
@@ -155,7 +169,7 @@ RandomCommand RandomCommands::Next() {
 
 RandomCommand RandomCommands::One() {
   using Family = RandomCommand (RandomCommands::*)();
-  static constexpr std::array<std::pair<int, Family>, 26> kFamilies = {{
+  static constexpr std::array<std::pair<int, Family>, 31> kFamilies = {{
       {6, &RandomCommands::Set},        {7, &RandomCommands::StringWrite},
       {6, &RandomCommands::Counter},    {5, &RandomCommands::Bits},
       {6, &RandomCommands::StringRead}, {2, &RandomCommands::HyperLogLog},
@@ -169,6 +183,9 @@ RandomCommand RandomCommands::One() {
       {2, &RandomCommands::StreamRead}, {5, &RandomCommands::Expiry},
       {6, &RandomCommands::Generic},    {1, &RandomCommands::Restore},
       {1, &RandomCommands::Sort},       {3, &RandomCommands::GenericRead},
+      {4, &RandomCommands::GroupRead},  {2, &RandomCommands::GroupWrite},
+      {1, &RandomCommands::Claim},      {3, &RandomCommands::Blocking},
+      {3, &RandomCommands::Script},
   }};
   static const int kTotal = [] {
     int total = 0;

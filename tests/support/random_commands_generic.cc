@@ -127,7 +127,8 @@ RandomCommand RandomCommands::Restore() {
 RandomCommand RandomCommands::Sort() {
   Args args = {"SORT", Key(Chance(50) ? kList : Chance(50) ? kSet : kZset)};
   const int64_t dice = Int(1, 100);
-  if (dice <= 15) args.insert(args.end(), {"BY", "number:*", "GET", "#", "GET", "text:*"});
+  if (dice <= 15 && !options_.as_replicated)
+    args.insert(args.end(), {"BY", "number:*", "GET", "#", "GET", "text:*"});
   if (dice > 85) args.insert(args.end(), {"LIMIT", "0", Num(1, 20)});
   args.push_back("ALPHA");
   if (Chance(50)) args.push_back("DESC");

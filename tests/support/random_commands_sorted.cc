@@ -45,6 +45,7 @@ RandomCommand RandomCommands::ZsetWrite() {
     case 3:
       return {{"ZREMRANGEBYSCORE", key, Bound(), Bound()}, kIntegerReply};
     case 4:
+      if (options_.as_replicated) return {{"ZCARD", key}, kIntegerReply};
       return {{"ZREMRANGEBYLEX", key, LexBound(), LexBound()}, kIntegerReply};
     case 5:
       return {{Pick("ZPOPMIN", "ZPOPMAX"), key}, kArrayReply};

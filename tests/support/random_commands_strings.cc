@@ -74,7 +74,9 @@ RandomCommand RandomCommands::Bits() {
       return {{"SETBIT", Key(kText), Num(0, 900), Num(0, 1)}, kIntegerReply};
     case 1: {
       Args args = {"BITFIELD", Key(kText)};
-      if (Chance(40)) args.insert(args.end(), {"OVERFLOW", Pick("WRAP", "SAT", "FAIL")});
+      if (Chance(40))
+        args.insert(args.end(),
+                    {"OVERFLOW", Pick("WRAP", "SAT", options_.as_replicated ? "SAT" : "FAIL")});
       args.insert(args.end(),
                   {Pick("SET", "INCRBY"), Pick("u8", "i5", "u16"), Num(0, 300), Num(-20, 300)});
       if (Chance(50)) args.insert(args.end(), {"GET", "u4", "#" + Num(0, 20)});

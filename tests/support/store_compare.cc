@@ -64,19 +64,22 @@ Value Field(const Value& flat, const std::string& name) {
 
 // Groups without what reads change and no effect carries: consumers' idle times
 // and delivery counts.
-Value StreamGroups(RedisClient& client, const std::string& key) {
+Value StreamGroups(RedisClient& client, const std::string& key, Groups compared) {
   Value groups{Value::Kind::kArray, "", 0, {}};
   for (const Value& info : client.Call({"XINFO", "GROUPS", key}).elements) {
     Value group{Value::Kind::kArray, "", 0, {}};
-    for (const char* field : {"name", "last-delivered-id", "pending", "entries-read"}) {
+    for (const char* field : {"name", "last-delivered-id", "pending"}) {
       group.elements.push_back(Field(info, field));
     }
+    const bool whole = compared == Groups::kWhole;
+    if (whole) group.elements.push_back(Field(info, "entries-read"));
     const std::string name = Field(info, "name").text;
     for (const Value& entry : client.Call({"XPENDING", key, name, "-", "+", "1000000"}).elements) {
       group.elements.push_back(entry.elements.at(0));
       group.elements.push_back(entry.elements.at(1));
     }
     for (const Value& consumer : client.Call({"XINFO", "CONSUMERS", key, name}).elements) {
+      if (!whole && Field(consumer, "pending").integer == 0) continue;
       group.elements.push_back(Field(consumer, "name"));
     }
     groups.elements.push_back(group);
@@ -84,13 +87,13 @@ Value StreamGroups(RedisClient& client, const std::string& key) {
   return groups;
 }
 
-Value StreamState(RedisClient& client, const std::string& key) {
+Value StreamState(RedisClient& client, const std::string& key, Groups groups) {
   Value state{Value::Kind::kArray, "stream", 0, {}};
   const Value info = client.Call({"XINFO", "STREAM", key});
   for (const char* field : {"last-generated-id", "entries-added", "max-deleted-entry-id"}) {
     state.elements.push_back(Field(info, field));
   }
-  state.elements.push_back(StreamGroups(client, key));
+  state.elements.push_back(StreamGroups(client, key, groups));
   state.elements.push_back(client.Call({"XRANGE", key, "-", "+"}));
   return state;
 }
@@ -121,12 +124,12 @@ struct KeyState {
   Value value;
 };
 
-KeyState ReadKey(RedisClient& client, const Key& key) {
+KeyState ReadKey(RedisClient& client, const Key& key, Groups groups) {
   client.Call({"SELECT", std::to_string(key.first)});
   KeyState state;
   state.expires_at_ms = client.Call({"PEXPIRETIME", key.second}).integer;
   state.type = client.Call({"TYPE", key.second}).text;
-  state.value = CanonicalValue(client, key.second);
+  state.value = CanonicalValue(client, key.second, groups);
   return state;
 }
 
@@ -184,7 +187,7 @@ void Judge(const Key& key, const KeyState& a, const KeyState& b, int tolerance_m
 
 }  // namespace
 
-Value CanonicalValue(RedisClient& client, const std::string& key) {
+Value CanonicalValue(RedisClient& client, const std::string& key, Groups groups) {
   const std::string type = client.Call({"TYPE", key}).text;
   if (type == "string") return WithoutHllCache(client.Call({"GET", key}));
   if (type == "list") return client.Call({"LRANGE", key, "0", "-1"});
@@ -193,13 +196,14 @@ Value CanonicalValue(RedisClient& client, const std::string& key) {
   if (type == "zset") {
     return WithScoresAsDoubles(client.Call({"ZRANGE", key, "0", "-1", "WITHSCORES"}));
   }
-  if (type == "stream") return StreamState(client, key);
+  if (type == "stream") return StreamState(client, key, groups);
   if (type == "none") return {};
   if (!client.connected()) return {Value::Kind::kLost, "while reading " + key, 0, {}};
   return client.Call({"DUMP", key});
 }
 
-StoreComparison CompareStores(uint16_t port_a, uint16_t port_b, int expiry_tolerance_ms) {
+StoreComparison CompareStores(uint16_t port_a, uint16_t port_b, int expiry_tolerance_ms,
+                              Groups groups) {
   RedisClient a(port_a);
   RedisClient b(port_b);
   StoreComparison comparison;
@@ -214,8 +218,8 @@ StoreComparison CompareStores(uint16_t port_a, uint16_t port_b, int expiry_toler
     std::set<Key> again;
     int64_t wait_until = 0;
     for (const Key& key : keys) {
-      const KeyState left = ReadKey(a, key);
-      const KeyState right = ReadKey(b, key);
+      const KeyState left = ReadKey(a, key, groups);
+      const KeyState right = ReadKey(b, key, groups);
       const int64_t near = NearDeadline(left, right);
       if (near != 0) {
         again.insert(key);

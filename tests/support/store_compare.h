@@ -25,7 +25,13 @@ struct StoreComparison {
   uint64_t keys_compared = 0;  // that existed on at least one side
 };
 
-StoreComparison CompareStores(uint16_t port_a, uint16_t port_b, int expiry_tolerance_ms = 50);
+// What of a stream's groups counts. A replica of Redis 7.0 is not told how many
+// entries a group has read, nor of consumers that were made without being given
+// an entry.
+enum class Groups : uint8_t { kWhole, kAsReplicated };
+
+StoreComparison CompareStores(uint16_t port_a, uint16_t port_b, int expiry_tolerance_ms = 50,
+                              Groups groups = Groups::kWhole);
 
 // For a test's message: the count and the first differences.
 std::string Describe(const StoreComparison& comparison);
@@ -33,6 +39,6 @@ std::string Describe(const StoreComparison& comparison);
 // The key's value in canonical order: sets and hashes sorted, scores as doubles,
 // a stream with its ids, counters and groups, HyperLogLogs without their cached
 // count. Nil when there is no key.
-Value CanonicalValue(RedisClient& client, const std::string& key);
+Value CanonicalValue(RedisClient& client, const std::string& key, Groups groups = Groups::kWhole);
 
 }  // namespace crossfade::test
