@@ -195,7 +195,11 @@ void StoreConnection::Read() {
   if (n <= 0) {
     if (n < 0 && errno == EAGAIN) return;
     if (n < 0 && errno == EINTR) return WantMore();
-    return Drop(n == 0 ? "it closed the connection" : stream_.Problem());
+    std::string reason = n == 0 ? "it closed the connection" : stream_.Problem();
+    if (state_ == State::kGreeting && !stream_.tls()) {
+      reason += " without an answer (a TLS port? its url is rediss://)";
+    }
+    return Drop(reason);
   }
   if (!stream_.Drained(static_cast<size_t>(n), room) || peer_closed_) WantMore();
   in_.Commit(static_cast<size_t>(n));
@@ -220,9 +224,9 @@ void StoreConnection::Flush() {
 void StoreConnection::Tick(int64_t now_us) {
   now_us_ = now_us;
   if (state_ == State::kWaiting && now_us >= deadline_us_) Connect(now_us);
-  const bool trying = state_ == State::kConnecting || state_ == State::kHandshake ||
-                      state_ == State::kGreeting;
-  if (trying && now_us >= deadline_us_) Fail("connecting timed out");
+  if (now_us < deadline_us_) return;
+  if (state_ == State::kConnecting || state_ == State::kGreeting) Fail("connecting timed out");
+  if (state_ == State::kHandshake) Fail("the TLS handshake timed out: does it speak TLS?");
 }
 
 void StoreConnection::Close() {

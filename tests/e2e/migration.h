@@ -31,6 +31,7 @@ struct MigrationOptions {
   std::vector<std::string> legacy_args;
   bool relay = false;
   std::string relay_marker = "";  // Relay's
+  std::vector<std::string> fresh_args = {};
 };
 
 class Migration {

@@ -38,15 +38,20 @@ void AppendMap(std::ostringstream& out, const char* name,
   for (const auto& [key, value] : values) out << "  " << key << ": " << value << "\n";
 }
 
+std::string StoreOf(const std::string& given, uint16_t port) {
+  return given.empty() ? "{url: \"redis://127.0.0.1:" + std::to_string(port) + "\"}" : given;
+}
+
 std::string ToYaml(const ProxyConfig& config, uint16_t port, uint16_t admin_port) {
   std::ostringstream out;
   out << "listen:\n  - {address: 127.0.0.1:" << port << "}\n";
   if (!config.unix_listener.empty()) {
     out << "  - {address: \"unix:" << config.unix_listener << "\"}\n";
   }
+  for (const std::string& listener : config.listeners) out << "  - " << listener << "\n";
   out << "workers: " << config.workers << "\nstores:\n"
-      << "  legacy: {url: \"redis://127.0.0.1:" << config.legacy_port << "\"}\n"
-      << "  new: {url: \"redis://127.0.0.1:" << config.new_port << "\"}\n"
+      << "  legacy: " << StoreOf(config.legacy_store, config.legacy_port) << "\n"
+      << "  new: " << StoreOf(config.new_store, config.new_port) << "\n"
       << "stage: " << config.stage << "\n";
   AppendMap(out, "mirror", config.mirror);
   AppendMap(out, "limits", config.limits);
