@@ -130,6 +130,7 @@ Lines LinesOf(const Settings& settings) {
   AddRoutes(settings.routes, lines);
   AddAllow(settings.allow, lines);
   lines["limits.clients"] = std::to_string(settings.limits.clients);
+  lines["limits.pinned"] = std::to_string(settings.limits.pinned);
   lines["limits.request"] = SizeText(settings.limits.request_bytes);
   lines["limits.client_output"] = SizeText(settings.limits.client_output_bytes);
   lines["limits.client_idle"] = TimeText(settings.limits.client_idle);

@@ -23,7 +23,7 @@ const Keys kStoresKeys = {{"legacy", "new"}};
 const Keys kStoreKeys = {{"url", "password_file", "tls"}};
 const Keys kMirrorKeys = {{"ack", "ack_timeout", "memory", "follower_data"},
                           {"scripts", "undeclared_keys", "big_key"}};
-const Keys kLimitsKeys = {{"clients", "request", "client_output", "client_idle", "connect_timeout",
+const Keys kLimitsKeys = {{"clients", "pinned", "request", "client_output", "client_idle", "connect_timeout",
                            "command_timeout", "stop_timeout"}};
 const Keys kAdminKeys = {{"listen", "token", "token_file"}, {"tokens_file"}};
 const Keys kLogKeys = {{"level", "format"}};
@@ -133,6 +133,7 @@ void ReadLimits(const Section& root, Limits& limits) {
   const std::optional<Section> section = root.Child("limits", kLimitsKeys);
   if (!section) return;
   section->Count("clients", 1, 1'000'000, limits.clients);
+  section->Count("pinned", 0, 1'000'000, limits.pinned);
   section->Size("request", 1ull << 10, 2ull << 30, limits.request_bytes);
   section->Size("client_output", 1ull << 10, 1ull << 40, limits.client_output_bytes);
   section->Time("client_idle", 0ms, 8760h, limits.client_idle);

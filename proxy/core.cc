@@ -13,4 +13,34 @@ Core::Core(const config::Plan& plan, const routing::CommandTable& commands)
 
 Core::~Core() = default;
 
+replication::LaneId Core::TakeLaneId() {
+  const std::lock_guard lock(ids_mutex_);
+  lane_count.fetch_add(1, std::memory_order_relaxed);
+  if (spare_lane_ids_.empty()) return next_lane_id_++;
+  const replication::LaneId id = spare_lane_ids_.back();
+  spare_lane_ids_.pop_back();
+  return id;
+}
+
+void Core::GiveLaneId(replication::LaneId id) {
+  const std::lock_guard lock(ids_mutex_);
+  lane_count.fetch_sub(1, std::memory_order_relaxed);
+  spare_lane_ids_.push_back(id);
+}
+
+int64_t Core::StoreClientOf(uint64_t session) const {
+  const std::lock_guard lock(ids_mutex_);
+  const auto at = store_clients_.find(session);
+  return at == store_clients_.end() ? 0 : at->second;
+}
+
+void Core::SetStoreClient(uint64_t session, int64_t client) {
+  const std::lock_guard lock(ids_mutex_);
+  if (client == 0) {
+    store_clients_.erase(session);
+  } else {
+    store_clients_[session] = client;
+  }
+}
+
 }  // namespace crossfade::proxy

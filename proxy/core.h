@@ -6,6 +6,7 @@
 #include <memory>
 #include <mutex>
 #include <string>
+#include <unordered_map>
 #include <vector>
 
 #include "config/plan.h"
@@ -41,9 +42,22 @@ struct Core {
   std::atomic<bool> feed_wanted{false};
   // Copies of the log's figures for those who don't take the lock.
   std::atomic<uint64_t> applied_seq{0}, head_seq{0}, last_intent{0}, last_dropped{0};
-  std::atomic<uint64_t> last_lane_id{0};
   ClientPause client_pause;
+  // Numbers of lanes, those of lanes that are gone again. Thread-safe.
+  replication::LaneId TakeLaneId();
+  void GiveLaneId(replication::LaneId id);
+  std::atomic<uint64_t> lane_count{0};
+  std::atomic<uint32_t> pinned_count{0};  // private lanes
+  // Under which number the store knows a client's own connection; 0: it has none.
+  int64_t StoreClientOf(uint64_t session) const;
+  void SetStoreClient(uint64_t session, int64_t client);
   std::atomic<int64_t> databases{16};  // of the authority, as its configuration says
+
+ private:
+  mutable std::mutex ids_mutex_;
+  std::vector<replication::LaneId> spare_lane_ids_;
+  replication::LaneId next_lane_id_ = 0;
+  std::unordered_map<uint64_t, int64_t> store_clients_;
 };
 
 }  // namespace crossfade::proxy

@@ -159,6 +159,7 @@ bool StoreConnection::TakeGreetingReply(std::string_view frame, std::string& pro
 void StoreConnection::FinishGreeting() {
   former_id_ = 0;
   state_ = State::kReady;
+  error_.clear();
   backoff_us_ = 0;
   other_process_ = link_.Greeted(run_id_, version_);
   link_.ready.fetch_add(1, std::memory_order_relaxed);
@@ -240,6 +241,15 @@ void StoreConnection::Close() {
 
 void StoreConnection::Drop(std::string_view reason) {
   if (state_ != State::kReady) return Fail(reason);
+  link_.SetError(std::string(reason));
+  Lose(reason);
+}
+
+void StoreConnection::Abandon(std::string_view reason) {
+  if (state_ == State::kReady) Lose(reason);
+}
+
+void StoreConnection::Lose(std::string_view reason) {
   if (options_.kill_former) {
     former_id_ = client_id_;
     former_run_id_ = run_id_;
@@ -248,7 +258,6 @@ void StoreConnection::Drop(std::string_view reason) {
   state_ = State::kWaiting;
   deadline_us_ = now_us_;  // at once
   const std::string text(reason);
-  link_.SetError(text);
   owner_.OnStoreLost(text);
   in_.Clear();
   out_.Clear();
@@ -265,6 +274,7 @@ void StoreConnection::Fail(std::string_view reason) {
   deadline_us_ = now_us_ + backoff_us_ + backoff_us_ * jitter / 64;
   in_.Clear();
   scanner_.Reset();
+  error_ = text;
   link_.SetError(text);
   owner_.OnStoreUnreachable(text);
 }

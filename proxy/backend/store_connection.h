@@ -55,6 +55,12 @@ class StoreConnection final : public Pollable {
   OutQueue& out() { return out_; }
   InBuffer& in() { return in_; }
   StoreLink& link() { return link_; }
+  int64_t client_id() const { return client_id_; }  // at the store
+  // Its owner has changed db or protocol, by commands of its own: so will the next one be.
+  void MovedTo(const LaneKey& key) {
+    options_.db = key.db;
+    options_.protocol = key.protocol;
+  }
 
   // Sends what is queued, as far as the socket takes it.
   void Flush();
@@ -62,6 +68,10 @@ class StoreConnection final : public Pollable {
   void Tick(int64_t now_us);
   // Gives the connection up (the owner hears of it), and makes it anew.
   void Drop(std::string_view reason);
+  // The same, where nothing is wrong with the store.
+  void Abandon(std::string_view reason);
+  // Why its last try to connect failed; empty before it, and once it is ready.
+  const std::string& error() const { return error_; }
   // Reads once, unless it has in this turn: views into in() last for a turn.
   void Read();
   void ReadMore() {  // as asked for by OnStoreHasMore
@@ -83,11 +93,12 @@ class StoreConnection final : public Pollable {
   void WatchWrites(bool watch);
   void WantMore();
   void Close();
+  void Lose(std::string_view reason);
   void Fail(std::string_view reason);
 
   EventLoop& loop_;
   StoreLink& link_;
-  const Options options_;
+  Options options_;
   StoreConnectionOwner& owner_;
   State state_ = State::kClosed;
   Stream stream_;
@@ -101,7 +112,7 @@ class StoreConnection final : public Pollable {
   int64_t backoff_us_ = 0;
   int greeting_step_ = 0;
   int64_t client_id_ = 0;
-  std::string run_id_, version_;
+  std::string run_id_, version_, error_;
   int64_t former_id_ = 0;  // of the predecessor that may not be dead
   std::string former_run_id_;
   OutQueue out_;

@@ -13,7 +13,7 @@ namespace crossfade::proxy {
 Lane::Lane(Worker& worker, LaneKey key)
     : worker_(worker),
       key_(key),
-      id_(static_cast<replication::LaneId>(worker.core().last_lane_id.fetch_add(1))),
+      id_(worker.core().TakeLaneId()),
       connection_(worker.loop(), worker.core().authority(),
                   {.name = "crossfade:lane:" + std::to_string(worker.index()) + ":" +
                            std::to_string(key.db),
@@ -25,6 +25,8 @@ Lane::Lane(Worker& worker, LaneKey key)
                   *this) {
   connection_.Open(worker.now_us());
 }
+
+Lane::~Lane() { worker_.core().GiveLaneId(id_); }
 
 bool Lane::full() const {
   return const_cast<StoreConnection&>(connection_).out().unsent() > limits::kLaneUnsentMax;
@@ -93,6 +95,40 @@ void Lane::SendSync(const replication::KeyName& key) {
   Push(Kind::kSync, RequestClass::kOther, text.size(), {});
 }
 
+void Lane::SetOwner(Session* owner) {
+  if (owner_ != nullptr) worker_.core().SetStoreClient(owner_->id(), 0);
+  owner_ = owner;
+  if (owner_ != nullptr && ready()) {
+    worker_.core().SetStoreClient(owner_->id(), connection_.client_id());
+  }
+}
+
+void Lane::SentConfirmed(ReplyTo to, uint32_t count, size_t bytes) {
+  Push(Kind::kConfirm, RequestClass::kOther, bytes, to).count = count;
+}
+
+void Lane::AllowLonger(int64_t ms) {
+  constexpr int64_t kLongestUs = int64_t{1} << 60;
+  in_flight_.back().sent_us += ms < kLongestUs / 1000 ? ms * 1000 : kLongestUs;
+}
+
+void Lane::MovedTo(const LaneKey& key) {
+  key_ = key;
+  connection_.MovedTo(key);
+}
+
+void Lane::SwitchProtocol(Protocol protocol) {
+  std::string text;
+  routing::AppendCommand(text, {"HELLO", std::to_string(static_cast<int>(protocol))});
+  if (ready()) {
+    SentSkipped(1, text.size());
+    out().Append(text);
+  }
+  LaneKey key = key_;
+  key.protocol = protocol;
+  MovedTo(key);
+}
+
 void Lane::StopWaiting(Session* session) {
   std::replace(waiting_.begin(), waiting_.end(), session, static_cast<Session*>(nullptr));
 }
@@ -107,6 +143,10 @@ void Lane::OnStoreBytes() {
   while (p < end) {
     const int64_t length = scanner_.Scan(p, end);
     if (length == routing::ReplyScanner::kIncomplete) break;
+    if (length > 0 && owner_ != nullptr && TakePush({p, static_cast<size_t>(length)})) {
+      p += length;
+      continue;
+    }
     if (length < 0 || in_flight_.empty()) {
       if (lock.owns_lock()) lock.unlock();
       connection_.Drop("it sent what is not a reply");
@@ -118,6 +158,26 @@ void Lane::OnStoreBytes() {
   in.Consume(static_cast<size_t>(p - in.begin()));
 }
 
+// What the store sent unasked, or to confirm a subscription.
+bool Lane::TakePush(std::string_view frame) {
+  const bool confirmation = !in_flight_.empty() && in_flight_.front().kind == Kind::kConfirm;
+  switch (owner_->TakePush(frame, confirmation, !in_flight_.empty())) {
+    case PushKind::kNone:
+      return false;
+    case PushKind::kMessage:
+      return true;
+    case PushKind::kConfirmation:
+      break;
+  }
+  InFlight& item = in_flight_.front();
+  if (--item.count > 0) return true;
+  Session* const session = item.to.session;
+  out().Answered(item.bytes);
+  in_flight_.pop();
+  session->Confirmed();
+  return true;
+}
+
 void Lane::TakeReply(std::string_view frame, std::unique_lock<std::mutex>& lock) {
   InFlight& item = in_flight_.front();
   switch (item.kind) {
@@ -126,6 +186,9 @@ void Lane::TakeReply(std::string_view frame, std::unique_lock<std::mutex>& lock)
       return;
     case Kind::kSkip:
       if (--item.count > 0) return;
+      break;
+    case Kind::kConfirm:  // refused
+      item.to.session->Deliver(item.to, frame);
       break;
     case Kind::kWrite:
       TakeWrite(item, frame, lock);
@@ -240,6 +303,9 @@ void Lane::OnStoreReady(bool other_process) {
     HoldSyncs(false);
     if (other_process) worker_.core().replicator.LeaveLive("the authority was restarted");
   }
+  if (owner_ != nullptr) {
+    worker_.core().SetStoreClient(owner_->id(), connection_.client_id());
+  }
   std::vector<Session*> sessions;
   sessions.swap(waiting_);
   for (Session* session : sessions) {
@@ -252,6 +318,7 @@ void Lane::OnStoreHasMore() { worker_.QueueRead(&connection_); }
 void Lane::OnStoreLost(std::string_view reason) {
   FailInFlight(reason);
   scanner_.Reset();
+  if (owner_ != nullptr) owner_->OnPinnedLost();
 }
 
 // Needs the replication lock.
@@ -292,6 +359,9 @@ void Lane::FailInFlight(std::string_view reason) {
         case Kind::kWrite:
           if (item.type != RequestClass::kRead) HoldSyncs(true);
           failed.emplace_back(item.to, item.count);
+          break;
+        case Kind::kConfirm:
+          failed.emplace_back(item.to, 1);
           break;
         case Kind::kSync:
           core.replicator.SyncReadFailed(syncs_.front());

@@ -30,6 +30,7 @@ struct ReplyTo {
 class Lane final : public StoreConnectionOwner {
  public:
   Lane(Worker& worker, LaneKey key);
+  ~Lane();
 
   replication::LaneId id() const { return id_; }
   const LaneKey& key() const { return key_; }
@@ -57,6 +58,18 @@ class Lane final : public StoreConnectionOwner {
   void MarkUnrecorded() { recorded_from_ = in_flight_.tail(); }
   bool HasUnrecorded() const { return in_flight_.head() < recorded_from_; }
 
+  // ---- A session's own lane: it gets what the store sends unasked.
+  void SetOwner(Session* owner);
+  // Its reply are `count` confirmations, which the owner knows when it sees them.
+  void SentConfirmed(ReplyTo to, uint32_t count, size_t bytes);
+  // What was sent last may take so much longer than limits.command_timeout.
+  void AllowLonger(int64_t ms);
+  void MovedTo(const LaneKey& key);  // the store has said so
+  void SwitchProtocol(Protocol protocol);
+  bool quiet() const { return in_flight_.empty(); }
+  // Lost with commands unanswered that its server may yet execute.
+  bool uncertain() const { return uncertain_; }
+
   void Wait(Session* session) { waiting_.push_back(session); }
   void StopWaiting(Session* session);
   void Tick(int64_t now_us);
@@ -68,7 +81,7 @@ class Lane final : public StoreConnectionOwner {
   void OnStoreUnreachable(std::string_view reason) override;
 
  private:
-  enum class Kind : uint8_t { kPlain, kSkip, kWrite, kDeadline, kSync };
+  enum class Kind : uint8_t { kPlain, kSkip, kConfirm, kWrite, kDeadline, kSync };
   struct InFlight {
     Kind kind;
     RequestClass type;
@@ -78,6 +91,7 @@ class Lane final : public StoreConnectionOwner {
     int64_t sent_us;
   };
   InFlight& Push(Kind kind, RequestClass type, size_t bytes, ReplyTo to);
+  bool TakePush(std::string_view frame);
   void TakeReply(std::string_view frame, std::unique_lock<std::mutex>& lock);
   void TakePlain(InFlight& item, std::string_view frame, std::unique_lock<std::mutex>& lock);
   void TakeWrite(InFlight& item, std::string_view frame, std::unique_lock<std::mutex>& lock);
@@ -91,6 +105,7 @@ class Lane final : public StoreConnectionOwner {
   LaneKey key_;
   const replication::LaneId id_;
   StoreConnection connection_;
+  Session* owner_ = nullptr;
   routing::ReplyScanner scanner_;
   replication::Ring<InFlight> in_flight_{256};
   replication::Ring<replication::WriteRecord> writes_{256};

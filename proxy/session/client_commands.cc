@@ -107,18 +107,10 @@ Session::Step Session::ClientCommand(const routing::CommandSpec& spec, Args args
       ClientFlag(args[2], &Extras::no_evict);
       return Step::kDone;
     case CommandId::kClientGetredir:
-      text = ":-1\r\n";
+      routing::AppendInteger(text, pinned_ && pinned_->tracking.on ? pinned_->tracking.redirect : -1);
       break;
-    case CommandId::kClientTracking:
-      ClientTracking(args);
-      return Step::kDone;
-    case CommandId::kClientCaching:
-      ReplyError(ClientError::kRefused,
-                 "ERR CLIENT CACHING can be called only when the client is in tracking mode with "
-                 "OPTIN or OPTOUT mode enabled");
-      return Step::kDone;
     case CommandId::kClientTrackinginfo:
-      ClientTrackingInfo();
+      TrackingInfo();
       return Step::kDone;
     default:
       ClientNewer(args);
@@ -180,28 +172,6 @@ void Session::ClientFlag(std::string_view value, bool Extras::*flag) {
   }
   extras().*flag = IsToken(value, "ON");
   Reply("+OK\r\n");
-}
-
-// Turning off what is not on is no error in Redis.
-void Session::ClientTracking(Args args) {
-  if (IsToken(args[2], "OFF") && args.size() == 3) return Reply("+OK\r\n");
-  if (!IsToken(args[2], "ON") && !IsToken(args[2], "OFF")) {
-    return ReplyError(ClientError::kRefused, kSyntaxError);
-  }
-  ReplyError(ClientError::kNotServed,
-             "ERR crossfade: CLIENT TRACKING is not served by this version");
-}
-
-void Session::ClientTrackingInfo() {
-  std::string text = resp3() ? "%3\r\n" : "*6\r\n";
-  routing::AppendBulk(text, "flags");
-  text += resp3() ? "~1\r\n" : "*1\r\n";
-  routing::AppendBulk(text, "off");
-  routing::AppendBulk(text, "redirect");
-  text += ":-1\r\n";
-  routing::AppendBulk(text, "prefixes");
-  text += "*0\r\n";
-  Reply(text);
 }
 
 // ---- About other clients

@@ -42,10 +42,12 @@ std::string Session::LocalAddress() const { return proxy::LocalAddress(stream_.f
 std::string Session::Flags() const {
   std::string flags;
   if (type() == ClientType::kPubsub) flags += 'P';
+  if (pinned_ && (pinned_->reasons & Pinned::kMonitor) != 0) flags += 'O';
   if (transaction_) flags += 'x';
   if ((paused_ & kClientPause) != 0) flags += 'b';
   if (closing_) flags += 'c';
   if (!extras_->address) flags += 'U';
+  if (pinned_ && pinned_->tracking.on) flags += pinned_->tracking.bcast ? "tB" : "t";
   if (extras_->no_evict) flags += 'e';
   if (extras_->no_touch) flags += 'T';
   return flags.empty() ? "N" : flags;
@@ -70,9 +72,9 @@ void Session::Describe(const RequestInHand& in_hand, std::string& out) const {
   Add(line, "idle", (Worker::ClockUs() - last_active_us_) / 1'000'000);
   Add(line, "flags", Flags());
   Add(line, "db", static_cast<size_t>(key_.db));
-  Add(line, "sub", size_t{0});
-  Add(line, "psub", size_t{0});
-  Add(line, "ssub", size_t{0});
+  Add(line, "sub", pinned_ ? pinned_->channels.size() : 0);
+  Add(line, "psub", pinned_ ? pinned_->patterns.size() : 0);
+  Add(line, "ssub", pinned_ ? pinned_->shards.size() : 0);
   Add(line, "multi", transaction_ ? static_cast<int64_t>(transaction_->commands) : -1);
   Add(line, "qbuf", input);
   Add(line, "qbuf-free", room);
@@ -87,7 +89,7 @@ void Session::Describe(const RequestInHand& in_hand, std::string& out) const {
   Add(line, "events", watching_writes_ ? "rw" : "r");
   Add(line, "cmd", last_command_ != nullptr ? std::string_view(last_command_->name) : "NULL");
   Add(line, "user", user());
-  Add(line, "redir", int64_t{-1});
+  Add(line, "redir", pinned_ && pinned_->tracking.on ? pinned_->tracking.redirect : -1);
   Add(line, "resp", static_cast<int64_t>(key_.protocol));
   Add(line, "lib-name", extras_->library);
   Add(line, "lib-ver", extras_->library_version);

@@ -51,6 +51,7 @@ Session::Step Session::DispatchKnown(const CommandSpec& spec, Args args,
                                      std::string_view request) {
   Serving serving = routing::ServingOf(spec, args);
   if (serving == Serving::kRefused) serving = worker_.plan().allow.Of(spec, args).serving;
+  if (pinned_ && RefusedWhilePinned(spec, serving)) return Step::kDone;
   if (serving == Serving::kTransaction) return TransactionCommand(spec, args);
   if (transaction_ && spec.id != routing::CommandId::kQuit &&
       spec.id != routing::CommandId::kReset) {
@@ -65,6 +66,8 @@ Session::Step Session::DispatchKnown(const CommandSpec& spec, Args args,
       return SendPlain(spec, args, request, RequestClass::kOther);
     case Serving::kSession:
       return Local(spec, args);
+    case Serving::kPinned:
+      return PinnedCommand(spec, args, request);
     case Serving::kRefused:
       return Refuse(&spec, args, ClientError::kRefused);
     case Serving::kNotServed:
@@ -112,7 +115,7 @@ Session::Step Session::NeedsLane() {
   if (lane_ == nullptr) lane_ = &worker_.LaneOf(key_);
   const bool ready = lane_->ready();
   if (ready && !lane_->full() && in_flight_ < limits::kSessionInFlightMax) return Step::kDone;
-  if (ready || lane_->connection().link().error().empty()) {
+  if (ready || lane_->connection().error().empty()) {
     if (in_flight_ >= limits::kSessionInFlightMax) {
       PauseFor(kDrain);
     } else {
@@ -130,7 +133,7 @@ Session::Step Session::NeedsLane() {
   const StoreLink& link = lane_->connection().link();
   ReplyError(ClientError::kStoreUnavailable, "ERR crossfade: the " + link.role() +
                                                  " store (authority) is not reachable: " +
-                                                 link.error());
+                                                 lane_->connection().error());
   return Step::kClosed;
 }
 

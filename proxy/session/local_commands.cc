@@ -27,6 +27,9 @@ Session::Step Session::Local(const routing::CommandSpec& spec, Args args) {
     case CommandId::kPing:
       if (args.size() > 2) {
         ReplyError(ClientError::kArity, "ERR wrong number of arguments for 'ping' command");
+      } else if (!resp3() && pinned_ && (pinned_->reasons & Pinned::kSubscribed) != 0) {
+        text = "*2\r\n$4\r\npong\r\n";
+        routing::AppendBulk(text, args.size() == 2 ? args[1] : std::string_view());
       } else if (args.size() == 2) {
         routing::AppendBulk(text, args[1]);
       } else {
@@ -46,6 +49,7 @@ Session::Step Session::Local(const routing::CommandSpec& spec, Args args) {
       break;
     case CommandId::kSelect:
       Select(args);
+      if ((paused_ & kDrain) != 0) return Step::kTaken;
       break;
     case CommandId::kHello:
       Hello(args);
@@ -67,12 +71,23 @@ void Session::Select(Args args) {
   }
   LaneKey key = key_;
   key.db = static_cast<uint32_t>(db);
+  if (pinned_ && key != key_) {
+    pinned_->wanted_db = key.db;
+    std::string text;
+    routing::AppendCommand(text, {"SELECT", std::to_string(db)});
+    return SendOwn(Pinned::Awaited::kSelect, text);
+  }
   UseLane(key);
   Reply("+OK\r\n");
 }
 
 void Session::Reset() {
   transaction_.reset();
+  if (pinned_) {
+    pinned_->soiled = pinned_->reasons != 0;
+    pinned_->reasons = 0;
+    UnpinIfFree();
+  }
   extras().name.clear();
   extras().plan_epoch = 0;
   reply_mode_ = 0;
@@ -83,6 +98,7 @@ void Session::Reset() {
 void Session::UseLane(const LaneKey& key) {
   if (key == key_) return;
   key_ = key;
+  if (pinned_) return pinned_->lane->SwitchProtocol(key.protocol);
   lane_ = nullptr;
 }
 

@@ -34,6 +34,8 @@ ReadReason ReasonOf(ReadVerdict verdict) {
 // All of design §5 that holds at the dispatch; every key of the read must pass.
 ReadReason Session::DecideRead(const routing::CommandSpec& spec, routing::Args args,
                                FollowerReadTicket& ticket) {
+  // What it reads there it may write about (WATCH), or be told of (tracking).
+  if (pinned_) return ReadReason::kPinned;
   if (!routing::MayReadFollower(spec, args)) return ReadReason::kCommand;
   const routing::SessionRoutes& routes = Routes();
   int64_t budget_us = INT64_MAX;
@@ -94,7 +96,7 @@ void Session::RetryOnAuthority(uint64_t ordered, std::string_view request) {
   }
   Fail(to, ClientError::kStoreUnavailable,
        "crossfade: neither store could answer this read: the legacy store (authority) is not "
-       "reachable: " + lane_->connection().link().error());
+       "reachable: " + lane_->connection().error());
 }
 
 // Sends a read under the gate, so that the follower's reply can be compared at

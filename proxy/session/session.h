@@ -21,6 +21,7 @@
 #include "proxy/net/stream.h"
 #include "proxy/session/client_filter.h"
 #include "proxy/session/ordered_replies.h"
+#include "proxy/session/pinned.h"
 #include "proxy/worker/stats.h"
 #include "replication/block.h"
 #include "routing/commands/command_table.h"
@@ -51,6 +52,12 @@ class Session final : public Pollable {
   // The follower's reply does not count: its request is sent to the authority.
   void RetryOnAuthority(uint64_t ordered, std::string_view request);
 
+  // ---- From its own lane (pinned.cc).
+  PushKind TakePush(std::string_view frame, bool awaits_confirmation, bool awaits_reply);
+  void Confirmed();
+  void OnPinnedLost();
+  uint64_t id() const { return id_; }
+
   // ---- From the worker.
   void Pump();         // goes on with what it has received, and reads
   void Flush();        // sends what is ready
@@ -74,7 +81,6 @@ class Session final : public Pollable {
   };
 
   // ---- Of CLIENT LIST, KILL and the like (client_info.cc).
-  uint64_t id() const { return id_; }
   bool Matches(const ClientFilter& filter) const;
   // One line as CLIENT LIST has it.
   void Describe(const RequestInHand& in_hand, std::string& out) const;
@@ -159,8 +165,6 @@ class Session final : public Pollable {
   void ClientSetName(std::string_view name);
   void ClientReply(routing::Args args);
   void ClientFlag(std::string_view value, bool Extras::*flag);
-  void ClientTracking(routing::Args args);
-  void ClientTrackingInfo();
   void ClientNewer(routing::Args args);
   Step ClientUnblock(routing::Args args);
   Step RefuseSubcommand(routing::Args args);
@@ -178,7 +182,9 @@ class Session final : public Pollable {
   std::string LocalAddress() const;
   std::string Flags() const;
   std::string_view user() const { return "default"; }
-  ClientType type() const { return ClientType::kNormal; }
+  ClientType type() const {
+    return pinned_ && pinned_->subscriptions() > 0 ? ClientType::kPubsub : ClientType::kNormal;
+  }
   std::string VerbatimReply(std::string_view text) const;
 
   // transaction.cc
@@ -192,8 +198,29 @@ class Session final : public Pollable {
   bool resp3() const { return key_.protocol == Protocol::kResp3; }
   std::string_view NilReply() const { return resp3() ? "_\r\n" : "$-1\r\n"; }
 
+  // pinned.cc
+  Step Pin(Pinned::Reason reason);
+  void UnpinIfFree();
+  Step PinnedCommand(const routing::CommandSpec& spec, routing::Args args,
+                     std::string_view request);
+  void SendAwaited(Pinned::Awaited awaited, std::string_view request);
+  void SendOwn(Pinned::Awaited awaited, std::string_view request);
+  void AwaitReply(Pinned::Awaited awaited, size_t bytes);
+  bool TakeAwaited(std::string_view frame);
+  Step Unwatch(const routing::CommandSpec& spec, routing::Args args, std::string_view request);
+  void ForgetWatch();
+  void WatchIsOver();
+  bool Watching() const { return pinned_ && (pinned_->reasons & Pinned::kWatch) != 0; }
+  Step Wait(routing::Args args, std::string_view request);
+  Step Subscribe(const routing::CommandSpec& spec, routing::Args args, std::string_view request);
+  Step UnsubscribeNothing(const routing::CommandSpec& spec, routing::Args args);
+  bool RefusedWhilePinned(const routing::CommandSpec& spec, routing::Serving serving);
+  void NoteSubscription(std::string_view kind, std::string_view name);
+  Step Tracking(routing::Args args, std::string_view request);
+  void TrackingInfo();
+  Step Caching(const routing::CommandSpec& spec, routing::Args args, std::string_view request);
+
   Extras& extras();
-  std::string ErrorForStore() const;
 
   Worker& worker_;
   Stream stream_;
@@ -233,6 +260,7 @@ class Session final : public Pollable {
 
   std::unique_ptr<OrderedReplies> ordered_;
   std::unique_ptr<Transaction> transaction_;
+  std::unique_ptr<Pinned> pinned_;
   std::unique_ptr<Extras> extras_;
 };
 

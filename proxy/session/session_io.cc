@@ -175,6 +175,7 @@ void Session::Consume(const char* p, const char* e) {
     }
     batch.p = batch.next;
   }
+  if (pinned_) worker_.QueueLaneFlush(pinned_->lane.get());
   const bool incomplete = decoder.in_progress();
   decoder.Reset();
   if (closed_ || closing_) return;
@@ -244,7 +245,8 @@ void Session::Deliver(ReplyTo to, std::string_view frame) {
     }
   } else {
     --in_flight_;
-    AddReply(frame);
+    const bool awaited = pinned_ && pinned_->awaited != Pinned::Awaited::kNothing;
+    if (!awaited || !TakeAwaited(frame)) AddReply(frame);
   }
   if (in_flight_ == 0) OnDrained();
 }
@@ -372,6 +374,7 @@ void Session::Resume(uint16_t reasons) {
 
 void Session::OnDrained() {
   if (ordered_ && ordered_->empty()) worker_.GiveOrdered(std::move(ordered_));
+  UnpinIfFree();
   if (closed_) return worker_.Forget(this);
   if (!refused_text_.empty()) return RefuseInput();
   Resume(kDrain | kFollower);
@@ -384,7 +387,7 @@ void Session::Saw(uint64_t seq, uint64_t intent) {
 
 void Session::SawKeysOf(uint64_t ordered) {
   const replication::Replicator& replicator = worker_.core().replicator;
-  const bool other_lanes = worker_.core().last_lane_id.load(std::memory_order_relaxed) > 1;
+  const bool other_lanes = worker_.core().lane_count.load(std::memory_order_relaxed) > 1;
   for (const uint64_t hash : ordered_->keys(ordered)) {
     Saw(replicator.SeenSeq(hash), other_lanes ? replicator.SeenIntent(hash) : 0);
   }
@@ -403,6 +406,10 @@ void Session::Close() {
   LeaveGate();
   if (lane_ != nullptr && (paused_ & kLane) != 0) lane_->StopWaiting(this);
   if ((paused_ & kClientPause) != 0) worker_.StopPostponing(this);
+  // The store may be about to answer for long (WAIT): nobody listens any more.
+  if (pinned_ && in_flight_ > 0 && (pinned_->reasons & ~Pinned::kWatch) != 0) {
+    pinned_->lane->connection().Abandon("its client has gone");
+  }
   input_.Reset();
   input_begin_ = input_end_ = nullptr;
   decoder_.reset();
@@ -410,6 +417,7 @@ void Session::Close() {
   reply_ = nullptr;
   if (output_) worker_.GiveBuffer(std::move(output_));
   worker_.stats().closed.Add();
+  UnpinIfFree();
   if (in_flight_ == 0) worker_.Forget(this);
 }
 

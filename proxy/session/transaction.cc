@@ -32,6 +32,7 @@ Session::Step Session::TransactionCommand(const routing::CommandSpec& spec, Args
   }
   transaction_.reset();
   Reply("+OK\r\n");
+  ForgetWatch();
   return Step::kDone;
 }
 
@@ -43,12 +44,17 @@ Session::Step Session::FailTransaction(ClientError kind, std::string_view text) 
 
 Session::Step Session::Queue(const routing::CommandSpec& spec, Args args, std::string_view request,
                              Serving serving) {
+  if (spec.id == CommandId::kWatch) {
+    ReplyError(ClientError::kProtocol, "ERR WATCH inside MULTI is not allowed");
+    return Step::kDone;
+  }
   if ((spec.flags & routing::kNoMulti) != 0 && serving != Serving::kNotServed) {
     return FailTransaction(ClientError::kRefused, "ERR Command not allowed inside a transaction");
   }
-  const bool harmless = spec.id == CommandId::kPing || spec.id == CommandId::kEcho;
+  const bool harmless = spec.id == CommandId::kPing || spec.id == CommandId::kEcho ||
+                        spec.id == CommandId::kUnwatch || spec.id == CommandId::kWait;
   if (serving == Serving::kRefused || serving == Serving::kNotServed ||
-      (serving == Serving::kSession && !harmless)) {
+      ((serving == Serving::kSession || serving == Serving::kPinned) && !harmless)) {
     return FailTransaction(ClientError::kNotServed, "ERR crossfade: '" + spec.name +
                                                         "' is not served inside a transaction");
   }
@@ -86,11 +92,18 @@ Session::Step Session::Exec() {
   }
   if (transaction_->failed) {
     transaction_.reset();
+    ForgetWatch();
     ReplyError(ClientError::kProtocol,
                "EXECABORT Transaction discarded because of previous errors.");
     return Step::kDone;
   }
-  if (transaction_->commands == 0) {
+  if (Watching() && pinned_->watch_lost) {
+    transaction_.reset();
+    WatchIsOver();
+    Reply(resp3() ? "_\r\n" : "*-1\r\n");
+    return Step::kDone;
+  }
+  if (transaction_->commands == 0 && !Watching()) {
     transaction_.reset();
     Reply("*0\r\n");
     return Step::kDone;
@@ -129,6 +142,7 @@ Session::Step Session::SendTransaction() {
     lane_->SentPlain(to, RequestClass::kOther, transaction.bytes.size());
   }
   transaction_.reset();
+  if (pinned_) pinned_->reasons &= static_cast<uint8_t>(~Pinned::kWatch);
   return Step::kDone;
 }
 

@@ -7,6 +7,7 @@ const char* Name(ReadReason reason) {
     case ReadReason::kEligible: return "eligible";
     case ReadReason::kPercentage: return "percentage";
     case ReadReason::kCommand: return "command";
+    case ReadReason::kPinned: return "pinned";
     case ReadReason::kNotLive: return "not_live";
     case ReadReason::kDirty: return "dirty";
     case ReadReason::kLag: return "lag";

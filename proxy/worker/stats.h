@@ -40,6 +40,7 @@ enum class ReadReason : uint8_t {
   kEligible,
   kPercentage,
   kCommand,   // this read belongs to the authority
+  kPinned,    // the session has a connection of its own to the authority
   kNotLive,
   kDirty,
   kLag,

@@ -16,6 +16,7 @@ namespace {
 constexpr int64_t kTickUs = 10'000;
 constexpr size_t kSpares = 256;
 constexpr size_t kSpareBufferBytes = 64 * 1024;
+constexpr size_t kSpareLanes = 32;
 constexpr int64_t kLatencyTimeConstantUs = 1'000'000;
 
 thread_local Worker* current_worker = nullptr;
@@ -77,6 +78,8 @@ void Worker::Run() {
   acks_.clear();
   applier_.reset();
   readers_.clear();
+  given_lanes_.clear();
+  spare_lanes_.clear();
   lanes_.clear();
   current_worker = nullptr;
 }
@@ -112,6 +115,8 @@ void Worker::FlushAll() {
   CheckApplied();
   for (auto& [at, lane] : lanes_) lane->connection().Flush();
   for (auto& [at, reader] : readers_) reader->connection().Flush();
+  for (Lane* lane : lanes_to_flush_) lane->connection().Flush();
+  lanes_to_flush_.clear();
   for (size_t i = 0; i < to_flush_.size(); ++i) to_flush_[i]->Flush();
   to_flush_.clear();
   for (size_t i = 0; i < kept_count_; ++i) {
@@ -136,7 +141,7 @@ void Worker::FeedFollower() {
 
 void Worker::Tick() {
   next_tick_us_ = now_us_ + kTickUs;
-  for (auto& [at, lane] : lanes_) lane->Tick(now_us_);
+  ForEachLane([this](Lane& lane) { lane.Tick(now_us_); });
   for (auto& [at, reader] : readers_) reader->Tick(now_us_);
   if (applier_) {
     applier_->Tick(now_us_);
@@ -230,6 +235,50 @@ void Worker::AddClient(int fd, std::string peer, const config::TlsPtr& tls) {
   CountSessions();
 }
 
+template <class F>
+void Worker::ForEachLane(F f) {
+  for (auto& [at, lane] : lanes_) f(*lane);
+  for (Lane* lane : pinned_) f(*lane);
+}
+
+std::unique_ptr<Lane> Worker::TakePinned(const LaneKey& of) {
+  const auto spare = std::find_if(spare_lanes_.begin(), spare_lanes_.end(),
+                                  [&of](const auto& lane) { return lane->key() == of; });
+  if (spare != spare_lanes_.end()) {
+    std::unique_ptr<Lane> lane = std::move(*spare);
+    spare_lanes_.erase(spare);
+    return lane;
+  }
+  if (core_.pinned_count.load() >= limits().pinned) return nullptr;
+  core_.pinned_count.fetch_add(1);
+  auto lane = std::make_unique<Lane>(*this, of);
+  pinned_.push_back(lane.get());
+  return lane;
+}
+
+// May be called from within the lane: what becomes of it is seen at the turn's end.
+void Worker::GivePinned(std::unique_ptr<Lane> lane, bool clean) {
+  lane->SetOwner(nullptr);
+  given_lanes_.push_back({std::move(lane), clean});
+}
+
+void Worker::SortGivenLanes() {
+  for (GivenLane& given : given_lanes_) {
+    Lane& lane = *given.lane;
+    // One that was lost with writes unanswered sees to it that they are over (R8).
+    const bool reusable = given.clean && lane.ready() && spare_lanes_.size() < kSpareLanes;
+    if (reusable || lane.uncertain()) {
+      lane.connection().Flush();
+      spare_lanes_.push_back(std::move(given.lane));
+      continue;
+    }
+    std::erase(reads_again_, &lane.connection());
+    std::erase(pinned_, &lane);
+    core_.pinned_count.fetch_sub(1);
+  }
+  given_lanes_.clear();
+}
+
 Session& Worker::AddSession(Stream stream, std::string peer) {
   const uint64_t id = next_session_++ * core_.workers.size() + index_ + 1;
   const int fd = stream.fd();
@@ -264,6 +313,7 @@ void Worker::Forget(Session* session) {
 }
 
 void Worker::ReapSessions() {
+  if (!given_lanes_.empty()) SortGivenLanes();
   if (dead_.empty()) return;
   for (Session* session : dead_) {
     std::erase(to_pump_, session);
@@ -363,7 +413,7 @@ void Worker::Adopt(ActivePlanPtr plan) {
   const bool mirrored = plan_->mirrors;
   plan_ = std::move(plan);
   if (plan_->mirrors && !mirrored) {
-    for (auto& [at, lane] : lanes_) lane->MarkUnrecorded();
+    ForEachLane([](Lane& lane) { lane.MarkUnrecorded(); });
     CheckSettled();
   } else if (!plan_->mirrors) {
     mirroring_settled = false;
@@ -375,9 +425,9 @@ void Worker::Adopt(ActivePlanPtr plan) {
 }
 
 void Worker::CheckSettled() {
-  mirroring_settled = std::all_of(lanes_.begin(), lanes_.end(), [](const auto& lane) {
-    return !lane.second->HasUnrecorded();
-  });
+  bool settled = true;
+  ForEachLane([&settled](const Lane& lane) { settled = settled && !lane.HasUnrecorded(); });
+  mirroring_settled = settled;
 }
 
 void Worker::BeginGracefulStop() {

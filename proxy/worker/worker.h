@@ -73,6 +73,11 @@ class Worker final : public replication::GateWaiter {
   // Under TLS when the listener has settings for it.
   void AddClient(int fd, std::string peer, const config::TlsPtr& tls);
   Session& AddSession(Stream stream, std::string peer);
+  // A private lane, nullptr when limits.pinned of them are in use; and back.
+  std::unique_ptr<Lane> TakePinned(const LaneKey& of);
+  void GivePinned(std::unique_ptr<Lane> lane, bool clean);
+  void QueueLaneFlush(Lane* lane) { lanes_to_flush_.push_back(lane); }
+
   const std::vector<std::unique_ptr<Session>>& sessions() const { return sessions_; }
   void QueueFlush(Session* session);
   void QueuePump(Session* session);
@@ -147,6 +152,9 @@ class Worker final : public replication::GateWaiter {
   void ReapSessions();
   void CheckSettled();
   void CountSessions();
+  template <class F>
+  void ForEachLane(F f);
+  void SortGivenLanes();
 
   Core& core_;
   const uint32_t index_;
@@ -176,6 +184,14 @@ class Worker final : public replication::GateWaiter {
   size_t kept_count_ = 0;
   std::map<LaneKey, std::unique_ptr<Lane>> lanes_;
   std::map<LaneKey, std::unique_ptr<FollowerReader>> readers_;
+  struct GivenLane {
+    std::unique_ptr<Lane> lane;
+    bool clean;
+  };
+  std::vector<Lane*> pinned_;                    // all private lanes
+  std::vector<GivenLane> given_lanes_;           // in this turn
+  std::vector<std::unique_ptr<Lane>> spare_lanes_;
+  std::vector<Lane*> lanes_to_flush_;
   std::unordered_map<uint64_t, std::function<void()>> gate_waits_;
   std::vector<std::unique_ptr<OrderedReplies>> spare_ordered_;
   std::vector<std::unique_ptr<std::string>> spare_buffers_;

@@ -47,13 +47,24 @@ Serving ServingOfConnectionCommand(const CommandSpec& spec) {
     case CommandId::kClientNoEvict:
     case CommandId::kClientUnblock:
     case CommandId::kClientGetredir:
-    case CommandId::kClientTracking:
     case CommandId::kClientTrackinginfo:
-    case CommandId::kClientCaching:
     case CommandId::kClient:  // with a subcommand that Redis 7.0 does not know: CLIENT SETINFO
       return Serving::kSession;
     case CommandId::kClientHelp:
       return Serving::kAuthority;
+    case CommandId::kWatch:
+    case CommandId::kUnwatch:
+    case CommandId::kWait:
+    case CommandId::kMonitor:
+    case CommandId::kSubscribe:
+    case CommandId::kUnsubscribe:
+    case CommandId::kPsubscribe:
+    case CommandId::kPunsubscribe:
+    case CommandId::kSsubscribe:
+    case CommandId::kSunsubscribe:
+    case CommandId::kClientTracking:
+    case CommandId::kClientCaching:
+      return Serving::kPinned;
     default:
       // Known from the COMMAND reply of a newer store.
       return spec.name == "client|setinfo" || spec.name == "client|no-touch"

@@ -13,6 +13,7 @@ enum class Serving : uint8_t {
   kRead,         // reads keys: the authority's lane, or the follower
   kAuthority,    // no effect and no keys that route it: the authority's lane
   kWrite,        // the authority's lane, under the gate, mirrored
+  kPinned,       // needs a connection to the authority of the session's own
   kRefused,      // could hurt a store or the migration
   kNotServed,    // needs what this version does not have
 };

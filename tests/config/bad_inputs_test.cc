@@ -65,7 +65,7 @@ const BadInput kBadInputs[] = {
      "c.yaml:4: mirror: found nothing, expected a map with ack, ack_timeout, memory, "
      "follower_data"},
     {"section that is a list", "limits: [clients]\n",
-     "c.yaml:4: limits: found a list, expected a map with clients, request, client_output, "
+     "c.yaml:4: limits: found a list, expected a map with clients, pinned, request, client_output, "
      "client_idle, connect_timeout, command_timeout, stop_timeout"},
     {"value that is a map", "workers: {count: 1}\n",
      "c.yaml:4: workers: found a map, expected a whole number from 1 to 64"},

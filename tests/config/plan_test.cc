@@ -35,6 +35,7 @@ limits.client_output = 256MiB
 limits.clients = 10000
 limits.command_timeout = 5s
 limits.connect_timeout = 1s
+limits.pinned = 1000
 limits.request = 512MiB
 limits.stop_timeout = 10s
 listen = 127.0.0.1:6380
@@ -72,7 +73,7 @@ workers = 1
 TEST(Plan, DigestIsStable) {
   const PlanPtr plan = MakePlan(Load(kStores), 7);
   EXPECT_EQ(plan->epoch, 7u);
-  EXPECT_EQ(plan->digest, "810754b3ed325767081d9e78d45a34869072edc7fb715e021cb506c205f713d1");
+  EXPECT_EQ(plan->digest, "31c36d6eb7d77f7c1a6efc02c337589d2fc439d67b9fc794cdd7d61acf23ac47");
   EXPECT_EQ(MakePlan(Load(kStores), 8)->digest, plan->digest);
 }
 
@@ -92,6 +93,7 @@ TEST(Plan, EverySettingChangesTheDigest) {
       "mirror: {ack_timeout: 1s}\n",
       "mirror: {memory: 1GiB}\n",
       "mirror: {follower_data: trust}\n",
+      "limits: {pinned: 7}\n",
       "reads: {follower: 0.01%}\n",
       "reads: {staleness: 51ms}\n",
       "reads: {shadow: 0.01%}\n",

@@ -32,6 +32,8 @@ const char* Name(Serving serving) {
       return "write";
     case Serving::kRefused:
       return "refused";
+    case Serving::kPinned:
+      return "pinned";
     case Serving::kNotServed:
       return "not served";
   }
@@ -81,8 +83,7 @@ const std::vector<Place> kPlaces = {
      {"PING", "ECHO x", "QUIT", "RESET", "SELECT 1", "HELLO 3", "CLIENT SETNAME x",
       "CLIENT GETNAME", "CLIENT ID", "CLIENT INFO", "CLIENT LIST", "CLIENT KILL ID 1",
       "CLIENT PAUSE 1", "CLIENT UNPAUSE", "CLIENT REPLY OFF", "CLIENT NO-EVICT on",
-      "CLIENT UNBLOCK 1", "CLIENT GETREDIR", "CLIENT TRACKING ON", "CLIENT TRACKINGINFO",
-      "CLIENT CACHING YES"}},
+      "CLIENT UNBLOCK 1", "CLIENT GETREDIR",  "CLIENT TRACKINGINFO"}},
     {"authority",
      {"INFO",
       "DBSIZE",
@@ -127,6 +128,9 @@ const std::vector<Place> kPlaces = {
                  "MEMORY PURGE",
                  "PFDEBUG TODENSE k",
                  "PFSELFTEST"}},
+    {"pinned",
+     {"WATCH k", "UNWATCH", "MONITOR", "WAIT 1 0", "SUBSCRIBE c", "PSUBSCRIBE c", "SSUBSCRIBE c",
+      "UNSUBSCRIBE", "PUNSUBSCRIBE", "SUNSUBSCRIBE", "CLIENT TRACKING ON", "CLIENT CACHING YES"}},
     {"not served",
      {"BLPOP k 0",
       "BRPOP k 0",
@@ -136,14 +140,6 @@ const std::vector<Place> kPlaces = {
       "BZMPOP 0 1 k MIN",
       "BRPOPLPUSH a b 0",
       "XREAD BLOCK 0 STREAMS s $",
-      "WATCH k",
-      "UNWATCH",
-      "MONITOR",
-      "WAIT 1 0",
-      "SUBSCRIBE c",
-      "PSUBSCRIBE c",
-      "SSUBSCRIBE c",
-      "UNSUBSCRIBE",
       "AUTH x",
       "EVAL x 0",
       "EVALSHA x 0",

@@ -1,0 +1,460 @@
+// Session: what needs a connection to the authority of its own.
+#include "proxy/session/pinned.h"
+
+#include <algorithm>
+
+#include "config/limits.h"
+#include "proxy/session/session.h"
+#include "proxy/worker/worker.h"
+#include "routing/commands/token.h"
+#include "routing/resp/encode.h"
+#include "routing/resp/number.h"
+
+namespace crossfade::proxy {
+
+using routing::Args;
+using routing::CommandId;
+using routing::IsToken;
+
+namespace {
+
+constexpr std::string_view kWaitKey = "__crossfade:wait";
+
+bool EndsWithSubscribe(std::string_view name) { return name.ends_with("subscribe"); }
+
+// The text at `p`, which is a bulk string; empty for anything else.
+std::string_view NextText(const char*& p, const char* end) {
+  return p < end ? routing::ReadHead(p, end).text : std::string_view();
+}
+
+bool IsUnsubscribe(CommandId id) {
+  return id == CommandId::kUnsubscribe || id == CommandId::kPunsubscribe ||
+         id == CommandId::kSunsubscribe;
+}
+
+}  // namespace
+
+// ---- Having the connection
+
+// kDone: it has it. Everything of before must have come back (R1).
+Session::Step Session::Pin(Pinned::Reason reason) {
+  if (!pinned_) {
+    if (in_flight_ > 0) {
+      PauseFor(kDrain);
+      return Step::kPaused;
+    }
+    std::unique_ptr<Lane> lane = worker_.TakePinned(key_);
+    if (!lane) {
+      ReplyError(ClientError::kRefused,
+                 "ERR crossfade: all connections for WATCH, WAIT, MONITOR, tracking and "
+                 "subscriptions are taken (limits.pinned); try again later");
+      return Step::kClosed;
+    }
+    pinned_ = std::make_unique<Pinned>();
+    lane->SetOwner(this);
+    lane_ = lane.get();
+    pinned_->lane = std::move(lane);
+  }
+  pinned_->reasons |= reason;
+  return Step::kDone;
+}
+
+// Back to the shared lane, once nothing holds the session on its own.
+void Session::UnpinIfFree() {
+  if (!pinned_ || in_flight_ > 0 || (!closed_ && pinned_->reasons != 0)) return;
+  const bool clean = pinned_->reasons == 0 && !pinned_->soiled;
+  std::unique_ptr<Pinned> pinned = std::move(pinned_);
+  if (lane_ == pinned->lane.get()) lane_ = nullptr;
+  worker_.GivePinned(std::move(pinned->lane), clean);
+}
+
+// What it had there (a subscription, say) is gone with the connection.
+void Session::OnPinnedLost() {
+  constexpr uint8_t kEnds = Pinned::kSubscribed | Pinned::kMonitor | Pinned::kTracking;
+  pinned_->watch_lost = (pinned_->reasons & Pinned::kWatch) != 0;
+  pinned_->awaited = Pinned::Awaited::kNothing;
+  if ((pinned_->reasons & kEnds) != 0) closing_ = true;  // as a lost server would
+  worker_.QueueFlush(this);
+}
+
+// ---- Commands
+
+Session::Step Session::PinnedCommand(const routing::CommandSpec& spec, Args args,
+                                     std::string_view request) {
+  switch (spec.id) {
+    case CommandId::kWatch: {
+      const Step step = Pin(Pinned::kWatch);
+      if (step != Step::kDone) return Unpaused(step);
+      return SendPlain(spec, args, request, RequestClass::kOther);
+    }
+    case CommandId::kUnwatch:
+      return Unwatch(spec, args, request);
+    case CommandId::kWait:
+      return Wait(args, request);
+    case CommandId::kClientTracking:
+      return Tracking(args, request);
+    case CommandId::kClientCaching:
+      return Caching(spec, args, request);
+    case CommandId::kMonitor: {
+      Step step = Pin(Pinned::kMonitor);
+      if (step == Step::kDone) step = NeedsLane();
+      if (step != Step::kDone) return Unpaused(step);
+      SendAwaited(Pinned::Awaited::kNothing, request);
+      return Step::kTaken;
+    }
+    default:
+      return Subscribe(spec, args, request);
+  }
+}
+
+// The next command waits until the reply is there. The session is drained.
+void Session::SendAwaited(Pinned::Awaited awaited, std::string_view request) {
+  AwaitReply(awaited, request.size());
+  Forward(request);
+}
+
+// The same with a request that is not the client's: what the client has sent
+// behind `worker_.batch.next` is out of the way afterwards, its arguments are gone.
+void Session::SendOwn(Pinned::Awaited awaited, std::string_view request) {
+  Protect(worker_.batch.next);
+  AwaitReply(awaited, request.size());
+  lane_->out().Append(request);
+}
+
+void Session::AwaitReply(Pinned::Awaited awaited, size_t bytes) {
+  pinned_->awaited = awaited;
+  ++in_flight_;
+  lane_->SentPlain({this, ReplyTo::kUnordered}, RequestClass::kOther, bytes);
+  PauseFor(kDrain);
+}
+
+Session::Step Session::Unwatch(const routing::CommandSpec& spec, Args args,
+                               std::string_view request) {
+  if (pinned_ && (pinned_->reasons & Pinned::kWatch) != 0) {
+    const Step step = SendPlain(spec, args, request, RequestClass::kOther);
+    if (step == Step::kDone) pinned_->reasons &= static_cast<uint8_t>(~Pinned::kWatch);
+    return step;
+  }
+  if (in_flight_ > 0) {
+    PauseFor(kDrain);
+    return Step::kPaused;
+  }
+  Reply("+OK\r\n");
+  return Step::kDone;
+}
+
+// Behind an EXEC or a DISCARD that the store does not see.
+void Session::ForgetWatch() {
+  if (!pinned_ || (pinned_->reasons & Pinned::kWatch) == 0) return;
+  if (lane_->ready() && !pinned_->watch_lost) {
+    std::string text;
+    routing::AppendCommand(text, {"UNWATCH"});
+    Protect(worker_.batch.next);
+    lane_->SentSkipped(1, text.size());
+    lane_->out().Append(text);
+  }
+  WatchIsOver();
+}
+
+void Session::WatchIsOver() {
+  pinned_->reasons &= static_cast<uint8_t>(~Pinned::kWatch);
+  pinned_->watch_lost = false;
+  UnpinIfFree();
+}
+
+// A WAIT on a connection that wrote nothing tells nothing: so it writes first.
+Session::Step Session::Wait(Args args, std::string_view request) {
+  int64_t replicas = 0, timeout_ms = 0;
+  if (!routing::ParseRedisInteger(args[1], replicas) ||
+      !routing::ParseRedisInteger(args[2], timeout_ms) || timeout_ms < 0) {
+    return SendPlain(*worker_.table().Find(args), args, request, RequestClass::kOther);
+  }
+  Step step = in_flight_ > 0 ? Step::kPaused : Pin(Pinned::kCommand);
+  if (in_flight_ > 0) PauseFor(kDrain);
+  if (step == Step::kDone) step = NeedsLane();
+  if (step != Step::kDone) return Unpaused(step);
+  if (!pinned_->wait_written) {
+    std::string text;
+    routing::AppendCommand(text, {"MULTI"});
+    routing::AppendCommand(text, {"SET", kWaitKey, ""});
+    routing::AppendCommand(text, {"DEL", kWaitKey});
+    Protect(worker_.batch.p);
+    lane_->SentSkipped(3, text.size());
+    lane_->out().Append(text);
+    text.clear();
+    routing::AppendCommand(text, {"EXEC"});
+    AwaitReply(Pinned::Awaited::kWaitWrite, text.size());
+    lane_->out().Append(text);
+    pinned_->wait_written = true;
+    return Step::kPaused;
+  }
+  pinned_->wait_written = false;
+  if (std::exchange(pinned_->wait_refused, false)) {
+    pinned_->reasons &= static_cast<uint8_t>(~Pinned::kCommand);
+    ReplyError(ClientError::kRefused,
+               "ERR crossfade: WAIT needs to write the key '" + std::string(kWaitKey) +
+                   "' on the authority, which refuses it");
+    UnpinIfFree();
+    return Step::kDone;
+  }
+  SendAwaited(Pinned::Awaited::kWait, request);
+  lane_->AllowLonger(timeout_ms == 0 ? INT64_MAX : timeout_ms);
+  return Step::kTaken;
+}
+
+// ---- Channels
+
+Session::Step Session::Subscribe(const routing::CommandSpec& spec, Args args,
+                                 std::string_view request) {
+  if (in_flight_ > 0) {
+    PauseFor(kDrain);
+    return Step::kPaused;
+  }
+  const bool subscribed = pinned_ && (pinned_->reasons & Pinned::kSubscribed) != 0;
+  if (!subscribed && IsUnsubscribe(spec.id)) return UnsubscribeNothing(spec, args);
+  Step step = Pin(Pinned::kSubscribed);
+  if (step == Step::kDone) step = NeedsLane();
+  if (step != Step::kDone) return Unpaused(step);
+  size_t confirmations = args.size() - 1;
+  if (confirmations == 0) {
+    const Pinned::Names& names = spec.id == CommandId::kUnsubscribe    ? pinned_->channels
+                                 : spec.id == CommandId::kPunsubscribe ? pinned_->patterns
+                                                                       : pinned_->shards;
+    confirmations = std::max<size_t>(names.size(), 1);
+  }
+  ++in_flight_;
+  lane_->SentConfirmed({this, ReplyTo::kUnordered}, static_cast<uint32_t>(confirmations),
+                       request.size());
+  Forward(request);
+  PauseFor(kDrain);
+  return Step::kTaken;
+}
+
+// As Redis answers who has no subscription.
+Session::Step Session::UnsubscribeNothing(const routing::CommandSpec& spec, Args args) {
+  std::string text;
+  const auto confirm = [&](std::string_view name) {
+    text += resp3() ? ">3\r\n" : "*3\r\n";
+    routing::AppendBulk(text, spec.name);
+    if (name.data() == nullptr) {
+      text += NilReply();
+    } else {
+      routing::AppendBulk(text, name);
+    }
+    routing::AppendInteger(text, 0);
+  };
+  for (const std::string_view name : args.subspan(1)) confirm(name);
+  if (args.size() == 1) confirm({});
+  Reply(text);
+  return Step::kDone;
+}
+
+// With a RESP2 subscription only RESP3 could tell messages from replies; who
+// monitors may not touch keys. False: nothing was refused.
+bool Session::RefusedWhilePinned(const routing::CommandSpec& spec, routing::Serving serving) {
+  const bool keyspace = serving == routing::Serving::kRead || serving == routing::Serving::kWrite ||
+                        serving == routing::Serving::kTransaction;
+  if ((pinned_->reasons & Pinned::kMonitor) != 0 && keyspace) {
+    ReplyError(ClientError::kRefused, "ERR Replica can't interact with the keyspace");
+    return true;
+  }
+  if (resp3() || (pinned_->reasons & Pinned::kSubscribed) == 0) return false;
+  switch (spec.id) {
+    case CommandId::kSubscribe:
+    case CommandId::kUnsubscribe:
+    case CommandId::kPsubscribe:
+    case CommandId::kPunsubscribe:
+    case CommandId::kSsubscribe:
+    case CommandId::kSunsubscribe:
+    case CommandId::kPing:
+    case CommandId::kQuit:
+    case CommandId::kReset:
+      return false;
+    default:
+      break;
+  }
+  ReplyError(ClientError::kRefused, "ERR Can't execute '" + spec.name +
+                                        "': only (P|S)SUBSCRIBE / (P|S)UNSUBSCRIBE / PING / QUIT "
+                                        "/ RESET are allowed in this context");
+  return true;
+}
+
+// Needs no lock: nothing but the output is touched.
+PushKind Session::TakePush(std::string_view frame, bool awaits_confirmation, bool awaits_reply) {
+  const bool subscribed = (pinned_->reasons & Pinned::kSubscribed) != 0;
+  if (frame.front() == '+' && !awaits_reply && (pinned_->reasons & Pinned::kMonitor) != 0) {
+    AddReply(frame);
+    return PushKind::kMessage;
+  }
+  const bool push = frame.front() == '>';
+  if (!push && (resp3() || !subscribed || frame.front() != '*')) return PushKind::kNone;
+  const char* p = frame.data();
+  const char* const end = p + frame.size();
+  if (routing::ReadHead(p, end).elements < 1) return PushKind::kNone;
+  const std::string_view kind = NextText(p, end);
+  const bool confirms = EndsWithSubscribe(kind);
+  const bool message = kind == "message" || kind == "pmessage" || kind == "smessage";
+  if (!push && !confirms && !message) return PushKind::kNone;
+  if (confirms) NoteSubscription(kind, NextText(p, end));
+  AddReply(frame);
+  return confirms && awaits_confirmation ? PushKind::kConfirmation : PushKind::kMessage;
+}
+
+void Session::NoteSubscription(std::string_view kind, std::string_view name) {
+  Pinned::Names& names = kind.front() == 'p'   ? pinned_->patterns
+                         : kind.substr(0, 2) == "su" && kind != "sunsubscribe" ? pinned_->channels
+                         : kind.front() == 's' ? pinned_->shards
+                                               : pinned_->channels;
+  const bool removes = kind.find("unsub") != kind.npos;
+  if (removes) {
+    const auto at = names.find(name);
+    if (at != names.end()) names.erase(at);
+  } else {
+    names.emplace(name);
+  }
+  if (pinned_->subscriptions() == 0) {
+    pinned_->reasons &= static_cast<uint8_t>(~Pinned::kSubscribed);
+  } else {
+    pinned_->reasons |= Pinned::kSubscribed;
+  }
+}
+
+// The last confirmation of a command has come.
+void Session::Confirmed() {
+  --in_flight_;
+  if (in_flight_ == 0) OnDrained();
+}
+
+// ---- Replies that change the session
+
+// True: the reply is not for the client.
+bool Session::TakeAwaited(std::string_view frame) {
+  const Pinned::Awaited awaited = std::exchange(pinned_->awaited, Pinned::Awaited::kNothing);
+  const bool fine = frame.front() != '-';
+  switch (awaited) {
+    case Pinned::Awaited::kSelect:
+      if (fine) {
+        key_.db = pinned_->wanted_db;
+        pinned_->lane->MovedTo(key_);
+      }
+      return false;
+    case Pinned::Awaited::kTracking:
+      if (fine) pinned_->tracking = pinned_->wanted_tracking;
+      if (!pinned_->tracking.on) pinned_->reasons &= static_cast<uint8_t>(~Pinned::kTracking);
+      return false;
+    case Pinned::Awaited::kWaitWrite:
+      pinned_->wait_refused = !fine || frame.front() == '_' || frame.starts_with("*-1");
+      return true;
+    case Pinned::Awaited::kWait:
+      pinned_->reasons &= static_cast<uint8_t>(~Pinned::kCommand);
+      return false;
+    case Pinned::Awaited::kNothing:
+      break;
+  }
+  return false;
+}
+
+// ---- Tracking
+
+void Session::TrackingInfo() {
+  const Pinned::Tracking tracking = pinned_ ? pinned_->tracking : Pinned::Tracking();
+  std::vector<std::string_view> flags{tracking.on ? "on" : "off"};
+  if (tracking.bcast) flags.push_back("bcast");
+  if (tracking.optin) flags.push_back("optin");
+  if (tracking.optout) flags.push_back("optout");
+  if (tracking.noloop) flags.push_back("noloop");
+  std::string text = resp3() ? "%3\r\n" : "*6\r\n";
+  routing::AppendBulk(text, "flags");
+  routing::AppendHead(text, resp3() ? '~' : '*', static_cast<int64_t>(flags.size()));
+  for (const std::string_view flag : flags) routing::AppendBulk(text, flag);
+  routing::AppendBulk(text, "redirect");
+  routing::AppendInteger(text, tracking.on ? tracking.redirect : -1);
+  routing::AppendBulk(text, "prefixes");
+  routing::AppendHead(text, resp3() ? '~' : '*', static_cast<int64_t>(tracking.prefixes.size()));
+  for (const std::string& prefix : tracking.prefixes) routing::AppendBulk(text, prefix);
+  Reply(text);
+}
+
+namespace {
+
+// Only what must be known here; the store judges the rest. `id_at` gets the
+// argument that names a client.
+Pinned::Tracking ReadTracking(Args args, size_t& id_at) {
+  Pinned::Tracking tracking;
+  tracking.on = IsToken(args[2], "ON");
+  for (size_t i = 3; i < args.size(); ++i) {
+    if (IsToken(args[i], "REDIRECT") && i + 1 < args.size()) {
+      id_at = ++i;
+      routing::ParseRedisInteger(args[i], tracking.redirect);
+    } else if (IsToken(args[i], "PREFIX") && i + 1 < args.size()) {
+      tracking.prefixes.emplace_back(args[++i]);
+    } else {
+      tracking.bcast |= IsToken(args[i], "BCAST");
+      tracking.optin |= IsToken(args[i], "OPTIN");
+      tracking.optout |= IsToken(args[i], "OPTOUT");
+      tracking.noloop |= IsToken(args[i], "NOLOOP");
+    }
+  }
+  return tracking;
+}
+
+}  // namespace
+
+Session::Step Session::Tracking(Args args, std::string_view request) {
+  if (in_flight_ > 0) {
+    PauseFor(kDrain);
+    return Step::kPaused;
+  }
+  size_t id_at = 0;
+  const Pinned::Tracking wanted = ReadTracking(args, id_at);
+  if (!wanted.on && !pinned_) {
+    // Nothing to turn off; what is wrong with it the store would say so too.
+    if (IsToken(args[2], "OFF")) {
+      Reply("+OK\r\n");
+    } else {
+      ReplyError(ClientError::kRefused, "ERR syntax error");
+    }
+    return Step::kDone;
+  }
+  int64_t store_id = 0;
+  if (wanted.redirect > 0) {
+    store_id = worker_.core().StoreClientOf(static_cast<uint64_t>(wanted.redirect));
+    if (store_id == 0) {
+      ReplyError(ClientError::kRefused,
+                 "ERR The client ID you want redirect to does not exist");
+      return Step::kDone;
+    }
+  }
+  Step step = Pin(Pinned::kTracking);
+  if (step == Step::kDone) step = NeedsLane();
+  if (step != Step::kDone) return Unpaused(step);
+  pinned_->wanted_tracking = wanted;
+  if (store_id == 0) {
+    SendAwaited(Pinned::Awaited::kTracking, request);
+    return Step::kTaken;
+  }
+  std::vector<std::string_view> changed(args.begin(), args.end());
+  const std::string id = std::to_string(store_id);
+  changed[id_at] = id;
+  std::string text;
+  routing::AppendCommand(text, Args(changed));
+  SendOwn(Pinned::Awaited::kTracking, text);
+  return Step::kTaken;
+}
+
+Session::Step Session::Caching(const routing::CommandSpec& spec, Args args,
+                               std::string_view request) {
+  if (pinned_ && (pinned_->reasons & Pinned::kTracking) != 0) {
+    return SendPlain(spec, args, request, RequestClass::kOther);
+  }
+  if (in_flight_ > 0) {
+    PauseFor(kDrain);
+    return Step::kPaused;
+  }
+  ReplyError(ClientError::kRefused,
+             "ERR CLIENT CACHING can be called only when the client is in tracking mode with "
+             "OPTIN or OPTOUT mode enabled");
+  return Step::kDone;
+}
+
+}  // namespace crossfade::proxy

@@ -1,0 +1,51 @@
+// Pinned: a session's own connection to the authority, while it has a state
+// there that must not be shared (WATCH, subscriptions, MONITOR, WAIT, tracking).
+// All its commands go there then (design R1). Part of the session.
+#pragma once
+
+#include <cstdint>
+#include <memory>
+#include <set>
+#include <string>
+#include <vector>
+
+#include "proxy/lane/lane.h"
+
+namespace crossfade::proxy {
+
+struct Pinned {
+  enum Reason : uint8_t {
+    kWatch = 1,
+    kSubscribed = 2,
+    kMonitor = 4,
+    kTracking = 8,
+    kCommand = 16,  // one command that is being run there
+  };
+  // What the reply that is awaited changes, if it says OK.
+  enum class Awaited : uint8_t { kNothing, kSelect, kTracking, kWaitWrite, kWait };
+
+  std::unique_ptr<Lane> lane;
+  uint8_t reasons = 0;
+  bool watch_lost = false;  // the connection was: EXEC must not run
+  Awaited awaited = Awaited::kNothing;
+  uint32_t wanted_db = 0;
+  bool wait_written = false;
+  bool wait_refused = false;
+  bool soiled = false;  // given up with a state of its own
+  struct Tracking {
+    bool on = false;
+    int64_t redirect = 0;  // the client to whom invalidations go
+    bool bcast = false, optin = false, optout = false, noloop = false;
+    std::vector<std::string> prefixes;
+  };
+  Tracking tracking, wanted_tracking;
+  using Names = std::set<std::string, std::less<>>;
+  Names channels, patterns, shards;
+
+  size_t subscriptions() const { return channels.size() + patterns.size() + shards.size(); }
+};
+
+// What a frame is that the store sent unasked.
+enum class PushKind : uint8_t { kNone, kMessage, kConfirmation };
+
+}  // namespace crossfade::proxy
