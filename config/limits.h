@@ -46,6 +46,11 @@ inline constexpr size_t kSyncLogBytes = 16 * 1024 * 1024;
 // Over this many dirty keys the partitions leave live and are copied again.
 inline constexpr size_t kDirtyKeysMax = 1'000'000;
 
+// Clients that wait in blocking commands have their keys looked at in so many
+// parts, one every few milliseconds: each about once a second. So many share a question.
+inline constexpr size_t kBlockedPollParts = 100;
+inline constexpr size_t kBlockedPollAtOnce = 16;
+
 inline constexpr uint32_t kDatabasesMax = 16 * 1024;
 inline constexpr uint32_t kHashSlots = 16'384;
 inline constexpr uint32_t kPartitions = 1'024;

@@ -14,6 +14,7 @@
 #include "proxy/mirror_events.h"
 #include "proxy/worker/client_pause.h"
 #include "replication/replicator.h"
+#include "replication/waiting_table.h"
 #include "routing/commands/command_table.h"
 
 namespace crossfade::proxy {
@@ -33,9 +34,10 @@ struct Core {
   std::atomic<const routing::CommandTable*> table;
 
   MirrorEvents events;
-  // The replication lock; guards `replicator` and `events`.
+  // The replication lock; guards `replicator`, `waiting` and `events`.
   std::mutex mutex;
   replication::Replicator replicator;
+  replication::WaitingTable waiting;
 
   std::vector<std::unique_ptr<Worker>> workers;
   // Set when the applier (on worker 0) has something to send; cleared by it.

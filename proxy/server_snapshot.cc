@@ -77,6 +77,7 @@ void AddRoutes(Core& core, const std::vector<std::shared_ptr<RouteCounters>>& co
 }
 
 void AddWorkers(Core& core, Snapshot& snapshot) {
+  snapshot.clients_blocked = core.waiting.blocked();
   uint64_t skipped = 0;
   auto worst = routing::Breaker::State::kClosed;
   for (const auto& worker : core.workers) {

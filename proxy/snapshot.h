@@ -57,6 +57,7 @@ struct Snapshot {
   uint64_t uptime_ms = 0;
   uint64_t clients = 0;
   uint64_t clients_accepted = 0;
+  uint64_t clients_blocked = 0;  // waiting in blocking commands
   uint64_t clients_rejected = 0;
 
   double lag_seconds = 0;

@@ -25,6 +25,12 @@ bool KeyGate::TryEnter(LaneId lane, GateKeys keys) {
   return true;
 }
 
+bool KeyGate::TryEnterBehind(LaneId lane, GateKeys keys) {
+  if (!Fits(lane, keys)) return false;
+  Enter(lane, keys);
+  return true;
+}
+
 bool KeyGate::Fits(LaneId lane, GateKeys keys) const {
   if (all_inside_ > 0 && all_lane_ != lane) return false;
   if (keys.all) return total_ == (lane < in_lane_.size() ? in_lane_[lane] : 0);

@@ -36,6 +36,9 @@ class KeyGate {
 
   // Enters at once, or returns false and changes nothing.
   bool TryEnter(LaneId lane, GateKeys keys);
+  // As TryEnter, but ahead of those that wait: for what must follow on the lane
+  // directly behind a command that is inside with the same keys.
+  bool TryEnterBehind(LaneId lane, GateKeys keys);
   // Queues behind those that wait; returns a ticket that OnGateEntered gets.
   uint64_t Wait(LaneId lane, GateKeys keys, GateWaiter* waiter);
   // Whoever waited is gone. False when it has entered already (then it must leave).

@@ -202,6 +202,8 @@ void WriteProxy(Writer& out, const Snapshot& s, const ReloadHistory& reloads) {
   out.Single("crossfade_stage", "gauge", "Stage: 0 observe, 1 mirror, 2 ramp.",
              StageValue(s.stage));
   out.Single("crossfade_clients", "gauge", "Connected clients.", s.clients);
+  out.Single("crossfade_blocked_clients", "gauge", "Clients that wait in blocking commands.",
+             s.clients_blocked);
   out.Single("crossfade_clients_accepted_total", "counter", "Client connections accepted.",
              s.clients_accepted);
   out.Single("crossfade_clients_rejected_total", "counter",

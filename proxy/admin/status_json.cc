@@ -136,6 +136,7 @@ std::string StatusJson(const StatusInput& input) {
                            {"clients", s.clients},
                            {"clients_max", settings.limits.clients},
                            {"clients_accepted", s.clients_accepted},
+                           {"clients_blocked", s.clients_blocked},
                            {"clients_rejected", s.clients_rejected},
                            {"client_errors", s.client_errors}};
   AddMirror(document, s, settings);

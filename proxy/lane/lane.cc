@@ -180,6 +180,7 @@ bool Lane::TakePush(std::string_view frame) {
 
 void Lane::TakeReply(std::string_view frame, std::unique_lock<std::mutex>& lock) {
   InFlight& item = in_flight_.front();
+  const uint64_t bytes = item.bytes;
   switch (item.kind) {
     case Kind::kPlain:
       TakePlain(item, frame, lock);
@@ -199,8 +200,14 @@ void Lane::TakeReply(std::string_view frame, std::unique_lock<std::mutex>& lock)
     case Kind::kSync:
       TakeSync(frame, lock);
       break;
+    case Kind::kAttempt:
+      if (!TakeAttempt(item, frame, lock)) return;
+      break;
+    case Kind::kPoll:
+      TakePoll(frame, lock);
+      break;
   }
-  held_bytes_ += item.bytes;
+  held_bytes_ += bytes;
   in_flight_.pop();
   if (write_to_.session != nullptr) return;  // the write's request is still wanted
   out().Answered(held_bytes_);
@@ -367,6 +374,14 @@ void Lane::FailInFlight(std::string_view reason) {
           core.replicator.SyncReadFailed(syncs_.front());
           core.replicator.gate().Leave(id_, {std::span(&hash, 1), false});
           syncs_.pop();
+          break;
+        case Kind::kAttempt:
+          if (item.type != RequestClass::kRead) HoldSyncs(true);
+          worker_.waking().Lost(attempts_.front(), worker_.KeepForTurn("-ERR " + text + "\r\n"));
+          attempts_.pop();
+          break;
+        case Kind::kPoll:
+          polls_.pop();
           break;
         case Kind::kSkip:
         case Kind::kDeadline:

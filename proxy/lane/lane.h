@@ -10,6 +10,7 @@
 #include <vector>
 
 #include "proxy/backend/store_connection.h"
+#include "proxy/lane/attempt.h"
 #include "proxy/lane/lane_key.h"
 #include "proxy/snapshot.h"
 #include "replication/replicator.h"
@@ -54,6 +55,18 @@ class Lane final : public StoreConnectionOwner {
   // Reads a key's state under the gate, which it has entered.
   void SendSync(const replication::KeyName& key);
 
+  // attempts.cc: an attempt for a client that waits; whether any key is there of
+  // those that clients wait for.
+  void SentAttempt(replication::WaiterId waiter, uint32_t questions, bool recorded, bool changes,
+                   size_t bytes);
+  void SendPoll(std::string_view request, std::vector<replication::WaiterId> waiters);
+  replication::WriteRecord& OldestWrite();
+  void PopWrite();
+  // It carries nothing but what its owner sent.
+  bool owned() const { return owner_ != nullptr; }
+  // Equal for lanes whose replies a session can be given, and whose rights it has.
+  uint64_t manner() const { return uint64_t{key_.user} << 8 | static_cast<uint8_t>(key_.protocol); }
+
   // Mirroring has begun: what is in flight now was sent without being recorded.
   void MarkUnrecorded() { recorded_from_ = in_flight_.tail(); }
   bool HasUnrecorded() const { return in_flight_.head() < recorded_from_; }
@@ -81,7 +94,16 @@ class Lane final : public StoreConnectionOwner {
   void OnStoreUnreachable(std::string_view reason) override;
 
  private:
-  enum class Kind : uint8_t { kPlain, kSkip, kConfirm, kWrite, kDeadline, kSync };
+  enum class Kind : uint8_t {
+    kPlain,
+    kSkip,
+    kConfirm,
+    kWrite,
+    kDeadline,
+    kSync,
+    kAttempt,
+    kPoll
+  };
   struct InFlight {
     Kind kind;
     RequestClass type;
@@ -97,6 +119,9 @@ class Lane final : public StoreConnectionOwner {
   void TakeWrite(InFlight& item, std::string_view frame, std::unique_lock<std::mutex>& lock);
   void TakeDeadline(std::string_view frame, std::unique_lock<std::mutex>& lock);
   void TakeSync(std::string_view frame, std::unique_lock<std::mutex>& lock);
+  bool TakeAttempt(InFlight& item, std::string_view frame, std::unique_lock<std::mutex>& lock);
+  void TakePoll(std::string_view frame, std::unique_lock<std::mutex>& lock);
+  void ResumeWaiting();
   void FinishWrite(ReplyTo to, std::string_view reply);
   void FailInFlight(std::string_view reason);
   void HoldSyncs(bool hold);
@@ -110,6 +135,8 @@ class Lane final : public StoreConnectionOwner {
   replication::Ring<InFlight> in_flight_{256};
   replication::Ring<replication::WriteRecord> writes_{256};
   replication::Ring<replication::KeyName> syncs_{16};
+  replication::Ring<Attempt> attempts_{16};
+  replication::Ring<std::vector<replication::WaiterId>> polls_{4};
   ReplyTo write_to_;         // of the write whose deadlines are awaited
   uint64_t recorded_from_ = 0;
   uint64_t held_bytes_ = 0;  // answered, but its request is still wanted

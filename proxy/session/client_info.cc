@@ -44,7 +44,7 @@ std::string Session::Flags() const {
   if (type() == ClientType::kPubsub) flags += 'P';
   if (pinned_ && (pinned_->reasons & Pinned::kMonitor) != 0) flags += 'O';
   if (transaction_) flags += 'x';
-  if ((paused_ & kClientPause) != 0) flags += 'b';
+  if (blocked_ || (paused_ & kClientPause) != 0) flags += 'b';
   if (closing_) flags += 'c';
   if (!extras_->address) flags += 'U';
   if (pinned_ && pinned_->tracking.on) flags += pinned_->tracking.bcast ? "tB" : "t";

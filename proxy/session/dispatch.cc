@@ -62,6 +62,8 @@ Session::Step Session::DispatchKnown(const CommandSpec& spec, Args args,
       return SendRead(spec, args, request);
     case Serving::kWrite:
       return SendWrite(spec, args, request);
+    case Serving::kBlocking:
+      return SendBlocking(spec, args, request);
     case Serving::kAuthority:
       return SendPlain(spec, args, request, RequestClass::kOther);
     case Serving::kSession:
@@ -246,6 +248,7 @@ Session::Step Session::SendWrite(const CommandSpec& spec, Args args, std::string
   const ActivePlan& plan = worker_.plan();
   if (!plan.mirrors) {
     LeaveGate();
+    if (!worker_.core().waiting.empty()) return SendUnmirroredWrite(spec, args, request);
     return SendPlain(spec, args, request, RequestClass::kWrite);
   }
   if (const Step step = NeedsLane(); step != Step::kDone) return Unpaused(step);
@@ -263,7 +266,10 @@ Session::Step Session::SendWrite(const CommandSpec& spec, Args args, std::string
 
   Core& core = worker_.core();
   std::unique_lock lock(core.mutex);
+  const bool wakes = !core.waiting.empty() && core.waiting.WantsAny(worker_.hashes, all);
+  if (wakes && MustLetSettle(worker_.hashes)) return Step::kPaused;
   if (!EnterGate(worker_.hashes, all, true, lock)) return Step::kPaused;
+  if (wakes) worker_.waking().PlanBehind(*lane_, spec, args, all);
   replication::WriteRecord& write = lane_->NewWrite();
   write.spec = &spec;
   write.argc = args.size();
@@ -272,14 +278,13 @@ Session::Step Session::SendWrite(const CommandSpec& spec, Args args, std::string
   core.last_intent.store(write.intent, std::memory_order_relaxed);
   lock.unlock();
   const replication::AskBehind ask = replication::WhatToAskBehind(spec, args);
-  if (ask) {
-    worker_.key.assign(args[ask.key_arg]);
-    Protect(worker_.batch.next);
-  }
+  if (ask) worker_.key.assign(args[ask.key_arg]);
+  if (ask || wakes) Protect(worker_.batch.next);
   const ReplyTo to = NewReply(Source::kAuthority, worker_.hashes);
   lane_->SentWrite(to, RequestClass::kWrite, request.size());
   ForwardWrite(write, request);
   if (ask) lane_->Ask(ask, worker_.key);
+  if (wakes) SendWakes(lock);
   return Step::kDone;
 }
 

@@ -253,7 +253,8 @@ Session::Step Session::UnsubscribeNothing(const routing::CommandSpec& spec, Args
 // monitors may not touch keys. False: nothing was refused.
 bool Session::RefusedWhilePinned(const routing::CommandSpec& spec, routing::Serving serving) {
   const bool keyspace = serving == routing::Serving::kRead || serving == routing::Serving::kWrite ||
-                        serving == routing::Serving::kTransaction;
+                        serving == routing::Serving::kTransaction ||
+                        serving == routing::Serving::kBlocking;
   if ((pinned_->reasons & Pinned::kMonitor) != 0 && keyspace) {
     ReplyError(ClientError::kRefused, "ERR Replica can't interact with the keyspace");
     return true;

@@ -58,6 +58,14 @@ class Session final : public Pollable {
   void OnPinnedLost();
   uint64_t id() const { return id_; }
 
+  // ---- Of a blocking command (blocking.cc). Those that give it its reply need no lock.
+  void TakeWaited(std::string_view frame, uint64_t seq, uint64_t head);
+  void TakeApplied();   // mirror.ack: both, and it is
+  void OnBlocked(bool recorded);  // the first attempt found nothing; the lock may be held
+  void OnAttemptOver();           // its waiting was to end with the attempt in flight
+  void OnWaitTimer(int64_t now_us);
+  Lane& LaneOfWait();
+
   // ---- From the worker.
   void Pump();         // goes on with what it has received, and reads
   void Flush();        // sends what is ready
@@ -78,6 +86,7 @@ class Session final : public Pollable {
     kOutput = 16,       // the client does not take its replies
     kAsking = 32,       // the other workers are being asked
     kClientPause = 64,  // CLIENT PAUSE
+    kBlocked = 128,     // it waits in a blocking command
   };
 
   // ---- Of CLIENT LIST, KILL and the like (client_info.cc).
@@ -86,7 +95,7 @@ class Session final : public Pollable {
   void Describe(const RequestInHand& in_hand, std::string& out) const;
   void CloseBehindReplies() { closing_ = true; }
   // CLIENT UNBLOCK: false when it does not wait for anything.
-  bool Unblock(bool) { return false; }
+  bool Unblock(bool with_error);
 
   // Places in the worker's lists.
   uint32_t list_index = 0;
@@ -99,7 +108,10 @@ class Session final : public Pollable {
   // kTaken: likewise, but none behind it may be taken now. kPaused: it stays in
   // the input. kClosed: of NeedsLane, an error was sent instead.
   enum class Step : uint8_t { kDone, kTaken, kPaused, kClosed };
+  // Why the waiting in a blocking command ends without a reply of the store.
+  enum class WaitEnd : uint8_t { kNone, kTimeout, kUnblocked, kError, kGone };
   struct Transaction;
+  struct Blocked;
   struct Extras;
 
   // session_io.cc
@@ -220,6 +232,19 @@ class Session final : public Pollable {
   void TrackingInfo();
   Step Caching(const routing::CommandSpec& spec, routing::Args args, std::string_view request);
 
+  // blocking.cc
+  Step SendBlocking(const routing::CommandSpec& spec, routing::Args args,
+                    std::string_view request);
+  Step SendFirstAttempt(const routing::CommandSpec& spec, routing::Args args,
+                        std::string_view request);
+  Step SendUnmirroredWrite(const routing::CommandSpec& spec, routing::Args args,
+                           std::string_view request);
+  bool MustLetSettle(std::span<const uint64_t> hashes);
+  void SendWakes(std::unique_lock<std::mutex>& lock);
+  void EndWait(WaitEnd why);
+  void FinishWait(std::string_view frame);
+  void AnswerWaitEnd(WaitEnd why);
+
   Extras& extras();
 
   Worker& worker_;
@@ -261,6 +286,7 @@ class Session final : public Pollable {
   std::unique_ptr<OrderedReplies> ordered_;
   std::unique_ptr<Transaction> transaction_;
   std::unique_ptr<Pinned> pinned_;
+  std::unique_ptr<Blocked> blocked_;
   std::unique_ptr<Extras> extras_;
 };
 
@@ -274,6 +300,14 @@ struct Session::Transaction {
   std::vector<uint64_t> hashes;
   // What is asked behind EXEC, of which keys.
   std::vector<std::pair<replication::AskBehind, std::string>> asked;
+};
+
+struct Session::Blocked {
+  WaitEnd ending = WaitEnd::kNone;  // once the attempt in flight is over
+  int64_t timeout_us = 0;           // 0: for ever; then when
+  int64_t recheck_us = 0;           // 0: not; then in how long
+  int64_t recheck_at_us = INT64_MAX;
+  std::string held;                 // the reply, until it is applied
 };
 
 struct Session::Extras {

@@ -23,7 +23,13 @@ Session::Session(Worker& worker, Stream stream, uint64_t id, std::string peer)
   extras().created_us = worker.now_us();
 }
 
-Session::~Session() = default;
+Session::~Session() {
+  if (blocked_) {  // the worker has stopped
+    const std::lock_guard lock(worker_.core().mutex);
+    replication::WaitingTable& waiting = worker_.core().waiting;
+    if (replication::Waiter* waiter = waiting.Find(id_)) waiting.Remove(*waiter);
+  }
+}
 
 Session::Extras& Session::extras() {
   if (!extras_) extras_ = std::make_unique<Extras>();
@@ -43,6 +49,8 @@ void Session::OnEvents(const Readiness& ready) {
     Pump();
   } else if (ready.failed || (peer_closed_ && (paused_ & kClientPause) != 0)) {
     Close();
+  } else if (blocked_ && peer_closed_) {
+    EndWait(WaitEnd::kGone);  // as Redis: it will not have the reply
   }
 }
 
@@ -324,7 +332,8 @@ void Session::Flush() {
   } else if ((paused_ & kOutput) != 0 && unsent < limits::kSessionOutputPause / 2) {
     Resume(kOutput);
   }
-  if (closing_ && idle()) Close();
+  const bool waits = blocked_ && output_ == nullptr && reply_ == nullptr;
+  if (closing_ && (idle() || waits)) Close();
 }
 
 void Session::SendOutput() {
@@ -395,6 +404,7 @@ void Session::SawKeysOf(uint64_t ordered) {
 
 void Session::CloseWhenIdle() {
   closing_ = true;
+  if (blocked_) return EndWait(WaitEnd::kGone);
   if (idle()) Close();
 }
 
@@ -414,6 +424,7 @@ void Session::Close() {
   input_begin_ = input_end_ = nullptr;
   decoder_.reset();
   transaction_.reset();
+  if (blocked_) EndWait(WaitEnd::kGone);
   reply_ = nullptr;
   if (output_) worker_.GiveBuffer(std::move(output_));
   worker_.stats().closed.Add();

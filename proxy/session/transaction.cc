@@ -63,6 +63,8 @@ Session::Step Session::Queue(const routing::CommandSpec& spec, Args args, std::s
                            "ERR crossfade: the transaction is larger than limits.request");
   }
   Transaction& transaction = *transaction_;
+  // Redis does not block there.
+  if (serving == Serving::kBlocking) serving = spec.ReadOnly() ? Serving::kRead : Serving::kWrite;
   if (serving == Serving::kRead || serving == Serving::kWrite) {
     bool all = false;
     if (!HashKeys(spec, args, all)) {
@@ -118,8 +120,12 @@ Session::Step Session::SendTransaction() {
   Ordering();  // nothing is in flight
   Core& core = worker_.core();
   replication::WriteRecord* write = nullptr;
+  bool wakes = transaction_->writes && !core.waiting.empty();
+  std::unique_lock lock(core.mutex, std::defer_lock);
+  if (mirrored || wakes) lock.lock();
+  wakes = wakes && core.waiting.WantsAny(transaction_->hashes, transaction_->all);
+  if (wakes && MustLetSettle(transaction_->hashes)) return Step::kPaused;
   if (mirrored) {
-    std::unique_lock lock(core.mutex);
     if (!EnterGate(transaction_->hashes, transaction_->all, true, lock)) return Step::kPaused;
     write = &lane_->NewWrite();
     write->spec = nullptr;
@@ -127,6 +133,8 @@ Session::Step Session::SendTransaction() {
     core.replicator.BeginWrite(*write, worker_.now_us());
     core.last_intent.store(write->intent, std::memory_order_relaxed);
   }
+  if (wakes) worker_.waking().PlanBehindTransaction(*lane_, transaction_->bytes);
+  if (lock.owns_lock()) lock.unlock();
   Transaction& transaction = *transaction_;
   routing::AppendCommand(transaction.bytes, {"EXEC"});
   Protect(worker_.batch.next);
@@ -143,6 +151,7 @@ Session::Step Session::SendTransaction() {
   }
   transaction_.reset();
   if (pinned_) pinned_->reasons &= static_cast<uint8_t>(~Pinned::kWatch);
+  if (wakes) SendWakes(lock);
   return Step::kDone;
 }
 

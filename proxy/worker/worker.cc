@@ -102,13 +102,16 @@ void Worker::Turn() {
   again.swap(reads_again_);
   for (StoreConnection* connection : again) connection->ReadMore();
   if (now_us_ >= next_tick_us_) Tick();
+  if (now_us_ >= blocked_.next_timer_us()) blocked_.RunTimers(now_us_);
   FlushAll();
 }
 
 int Worker::TimeoutMs() const {
   if (!to_pump_.empty() || !reads_again_.empty() || !to_flush_.empty()) return 0;
   if (index_ == 0 && core_.feed_wanted.load(std::memory_order_relaxed)) return 0;
-  return static_cast<int>(kTickUs / 1'000);
+  const int64_t to_timer_us = blocked_.next_timer_us() - now_us_;
+  if (to_timer_us >= kTickUs) return static_cast<int>(kTickUs / 1'000);
+  return to_timer_us <= 0 ? 0 : static_cast<int>((to_timer_us + 999) / 1'000);
 }
 
 void Worker::FlushAll() {
@@ -143,6 +146,7 @@ void Worker::Tick() {
   next_tick_us_ = now_us_ + kTickUs;
   ForEachLane([this](Lane& lane) { lane.Tick(now_us_); });
   for (auto& [at, reader] : readers_) reader->Tick(now_us_);
+  blocked_.Poll();
   if (applier_) {
     applier_->Tick(now_us_);
     core_.feed_wanted.store(true, std::memory_order_relaxed);
@@ -194,7 +198,10 @@ void Worker::TakeMail() {
   }
   for (const uint64_t ticket : tickets) {
     const auto it = gate_waits_.find(ticket);
-    if (it == gate_waits_.end()) continue;  // it left meanwhile
+    if (it == gate_waits_.end()) {  // a waiting client's attempt, or it left meanwhile
+      waking_.OnTicket(ticket);
+      continue;
+    }
     const std::function<void()> entered = std::move(it->second);
     gate_waits_.erase(it);
     entered();
@@ -368,6 +375,10 @@ void Worker::CheckApplied() {
     if (!done || ack.seq <= dropped) stats_.ack_timeouts.Add();
     acks_.pop();
     Session* session = ack.to.session;
+    if (ack.to.ordered == ReplyTo::kUnordered) {
+      session->TakeApplied();
+      continue;
+    }
     const std::string reply = session->ordered()->TakeHeld(ack.to.ordered);
     session->Deliver(ack.to, KeepForTurn(reply));
   }

@@ -22,8 +22,10 @@
 #include "proxy/net/event_loop.h"
 #include "proxy/net/stream.h"
 #include "proxy/session/ordered_replies.h"
+#include "proxy/worker/blocked_sessions.h"
 #include "proxy/worker/client_pause.h"
 #include "proxy/worker/stats.h"
+#include "proxy/worker/waking.h"
 #include "routing/breaker.h"
 #include "routing/commands/keys.h"
 #include "routing/policy/sampling.h"
@@ -93,6 +95,10 @@ class Worker final : public replication::GateWaiter {
   void Postpone(Session* session);
   void StopPostponing(Session* session);
 
+
+  // Clients in blocking commands: those that live here, and those of anybody.
+  BlockedSessions& blocked() { return blocked_; }
+  Waking& waking() { return waking_; }
   // The applier has work: it is told, unless it knows.
   void WantFeed();
 
@@ -204,6 +210,8 @@ class Worker final : public replication::GateWaiter {
     int64_t deadline_us;
   };
   replication::Ring<AwaitedAck> acks_{64};
+  BlockedSessions blocked_{*this};
+  Waking waking_{*this};
   std::unique_ptr<Applier> applier_;
   std::unique_ptr<KeySyncer> syncer_;
 };

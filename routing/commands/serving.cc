@@ -3,6 +3,7 @@
 #include <algorithm>
 #include <string_view>
 
+#include "routing/commands/blocking.h"
 #include "routing/commands/token.h"
 
 namespace crossfade::routing {
@@ -11,15 +12,6 @@ namespace {
 bool HasToken(Args args, std::string_view token) {
   return std::any_of(args.begin() + 1, args.end(),
                      [token](std::string_view arg) { return IsToken(arg, token); });
-}
-
-// XREAD's and XREADGROUP's options end where the keys begin; a key may be named as one.
-bool ReadsBlocking(Args args) {
-  for (size_t i = 1; i < args.size() && !IsToken(args[i], "STREAMS"); ++i) {
-    if (IsToken(args[i], "BLOCK")) return true;
-    i += IsToken(args[i], "GROUP") ? 2 : IsToken(args[i], "COUNT") ? 1 : 0;
-  }
-  return false;
 }
 
 // Of the connection that they come on: none may reach a lane.
@@ -176,7 +168,8 @@ Serving ServingOf(const CommandSpec& spec) {
   if (IsScript(spec)) return Serving::kNotServed;
   if (spec.id == CommandId::kXread) return Serving::kRead;
   if (spec.id == CommandId::kXreadgroup) return Serving::kWrite;
-  if (spec.Blocking()) return Serving::kNotServed;
+  if (MayBlock(spec, {})) return Serving::kBlocking;
+  if (spec.Blocking()) return Serving::kNotServed;  // a module's
   if (Contains(kServerQueries, spec.name) || spec.name.starts_with("command|")) {
     return Serving::kAuthority;
   }
@@ -208,7 +201,7 @@ Serving ServingOf(const CommandSpec& spec, Args args) {
   }();
   if (spec.id == CommandId::kOther) return ServingOf(spec);
   const bool streams = spec.id == CommandId::kXread || spec.id == CommandId::kXreadgroup;
-  if (streams && ReadsBlocking(args)) return Serving::kNotServed;
+  if (streams && MayBlock(spec, args)) return Serving::kBlocking;
   return by_id[static_cast<size_t>(spec.id)];
 }
 

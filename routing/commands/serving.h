@@ -14,6 +14,7 @@ enum class Serving : uint8_t {
   kAuthority,    // no effect and no keys that route it: the authority's lane
   kWrite,        // the authority's lane, under the gate, mirrored
   kPinned,       // needs a connection to the authority of the session's own
+  kBlocking,     // may wait for a key: the proxy blocks, not the store
   kRefused,      // could hurt a store or the migration
   kNotServed,    // needs what this version does not have
 };

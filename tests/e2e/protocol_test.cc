@@ -193,9 +193,6 @@ TEST_F(Protocol, ResetLeavesATransactionAndTheDatabase) {
 TEST_F(Protocol, WhatIsNotServedSaysSo) {
   for (const Args& args : std::vector<Args>{{"SUBSCRIBE", "c"},
                                             {"PSUBSCRIBE", "c*"},
-                                            {"BLPOP", "l", "1"},
-                                            {"BLMOVE", "a", "b", "LEFT", "RIGHT", "1"},
-                                            {"BZPOPMIN", "z", "1"},
                                             {"WATCH", "k"},
                                             {"MONITOR"},
                                             {"AUTH", "secret"},

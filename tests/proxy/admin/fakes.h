@@ -37,6 +37,7 @@ inline proxy::Snapshot SampleSnapshot() {
   s.uptime_ms = 90'500;
   s.clients = 12;
   s.clients_accepted = 40;
+  s.clients_blocked = 5;
   s.clients_rejected = 2;
   s.lag_seconds = 0.0125;
   s.log_entries = 77;

@@ -216,6 +216,7 @@ TEST(Metrics, EveryFamilyHasItsTypeAndValue) {
       {"crossfade_breaker_trips_total", "counter", {}, 3},
       {"crossfade_stage", "gauge", {}, 2},
       {"crossfade_clients", "gauge", {}, 12},
+      {"crossfade_blocked_clients", "gauge", {}, 5},
       {"crossfade_clients_accepted_total", "counter", {}, 40},
       {"crossfade_clients_rejected_total", "counter", {}, 2},
       {"crossfade_client_errors_total", "counter", {{"kind", "protocol"}}, 1},

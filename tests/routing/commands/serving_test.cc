@@ -30,6 +30,8 @@ const char* Name(Serving serving) {
       return "authority";
     case Serving::kWrite:
       return "write";
+    case Serving::kBlocking:
+      return "blocking";
     case Serving::kRefused:
       return "refused";
     case Serving::kPinned:
@@ -131,7 +133,7 @@ const std::vector<Place> kPlaces = {
     {"pinned",
      {"WATCH k", "UNWATCH", "MONITOR", "WAIT 1 0", "SUBSCRIBE c", "PSUBSCRIBE c", "SSUBSCRIBE c",
       "UNSUBSCRIBE", "PUNSUBSCRIBE", "SUNSUBSCRIBE", "CLIENT TRACKING ON", "CLIENT CACHING YES"}},
-    {"not served",
+    {"blocking",
      {"BLPOP k 0",
       "BRPOP k 0",
       "BLMOVE a b LEFT LEFT 0",
@@ -139,8 +141,9 @@ const std::vector<Place> kPlaces = {
       "BZPOPMIN k 0",
       "BZMPOP 0 1 k MIN",
       "BRPOPLPUSH a b 0",
-      "XREAD BLOCK 0 STREAMS s $",
-      "AUTH x",
+      "XREAD BLOCK 0 STREAMS s $"}},
+    {"not served",
+     {"AUTH x",
       "EVAL x 0",
       "EVALSHA x 0",
       "EVAL_RO x 0",
@@ -168,7 +171,7 @@ TEST(ServingTest, BlockIsAnOptionOnlyBeforeTheStreams) {
         "XREADGROUP BLOCK 0 GROUP g c STREAMS s >",
         "XREADGROUP GROUP g c NOACK BLOCK 1 STREAMS s >",
         "XREADGROUP GROUP g streams BLOCK 1 STREAMS s >", "XREAD BLOCK"}) {
-    EXPECT_EQ(Served(line), "not served") << line;
+    EXPECT_EQ(Served(line), "blocking") << line;
   }
   EXPECT_EQ(Served("XREAD STREAMS block 0"), "read");
   EXPECT_EQ(Served("XREAD COUNT 1 STREAMS s block 0 0"), "read");
