@@ -84,8 +84,8 @@ void SetDefaults(SSL_CTX* context, const TlsSettings& settings) {
   SSL_CTX_set_min_proto_version(context, only_13 ? TLS1_3_VERSION : TLS1_2_VERSION);
   // The protocols above say themselves where a message ends, so an end without
   // notice cuts nothing off unseen.
-  SSL_CTX_set_options(context, SSL_OP_NO_RENEGOTIATION | SSL_OP_NO_COMPRESSION |
-                                   SSL_OP_IGNORE_UNEXPECTED_EOF);
+  SSL_CTX_set_options(
+      context, SSL_OP_NO_RENEGOTIATION | SSL_OP_NO_COMPRESSION | SSL_OP_IGNORE_UNEXPECTED_EOF);
   // Idle connections hold no buffers.
   SSL_CTX_set_mode(context, SSL_MODE_ENABLE_PARTIAL_WRITE | SSL_MODE_ACCEPT_MOVING_WRITE_BUFFER |
                                 SSL_MODE_RELEASE_BUFFERS);
@@ -110,8 +110,7 @@ Made UseCertificate(SSL_CTX* context, const TlsTexts& texts, TlsSettings& settin
   const Key key(PEM_read_bio_PrivateKey(bio.get(), nullptr, &NoPassword, nullptr));
   ERR_clear_error();
   if (!key) return Wrong(TlsPart::kKey, "which holds no private key in PEM form without password");
-  if (SSL_CTX_use_PrivateKey(context, key.get()) != 1 ||
-      SSL_CTX_check_private_key(context) != 1) {
+  if (SSL_CTX_use_PrivateKey(context, key.get()) != 1 || SSL_CTX_check_private_key(context) != 1) {
     return Wrong(TlsPart::kKey, "whose key is not that of the certificate: " + Reason());
   }
   return {};
@@ -122,9 +121,8 @@ Made UseAuthorities(SSL_CTX* context, const TlsTexts& texts, TlsSettings& settin
   const std::vector<Certificate> authorities = ReadCertificates(texts.ca);
   if (authorities.empty()) return Wrong(TlsPart::kCa, "which holds no certificate in PEM form");
   for (const Certificate& authority : authorities) {
-    const bool added =
-        X509_STORE_add_cert(SSL_CTX_get_cert_store(context), authority.get()) == 1 &&
-        (!names || SSL_CTX_add_client_CA(context, authority.get()) == 1);
+    const bool added = X509_STORE_add_cert(SSL_CTX_get_cert_store(context), authority.get()) == 1 &&
+                       (!names || SSL_CTX_add_client_CA(context, authority.get()) == 1);
     if (!added) return Wrong(TlsPart::kCa, "whose certificate can't be used: " + Reason());
   }
   Describe(authorities.front().get(), settings.ca);

@@ -64,8 +64,7 @@ Status StoreClient::LogIn(const config::Endpoint& endpoint) {
   return {};
 }
 
-Result<StoreClient> StoreClient::Connect(const StoreLink& link,
-                                         std::chrono::milliseconds timeout) {
+Result<StoreClient> StoreClient::Connect(const StoreLink& link, std::chrono::milliseconds timeout) {
   const Deadline deadline = std::chrono::steady_clock::now() + timeout;
   const Result<Address> address = Resolve(link.endpoint());
   if (!address) return Fail(address.error().message);
@@ -163,8 +162,8 @@ Result<int64_t> StoreClient::ClockOffsetMs() {
   const int64_t after = UnixUs();
   if (!reply) return Fail(reply.error().message);
   if ((*reply)->type != REDIS_REPLY_ARRAY || (*reply)->elements != 2) return Fail("no TIME");
-  const int64_t theirs = std::stoll((*reply)->element[0]->str) * 1'000'000 +
-                         std::stoll((*reply)->element[1]->str);
+  const int64_t theirs =
+      std::stoll((*reply)->element[0]->str) * 1'000'000 + std::stoll((*reply)->element[1]->str);
   return (theirs - (before + after) / 2) / 1000;
 }
 

@@ -66,8 +66,8 @@ bool Listener::OwnFile(const config::Endpoint& endpoint) {
 Listener::~Listener() {
   close(fd_);
   struct stat info {};
-  const bool own = !path_.empty() && lstat(path_.c_str(), &info) == 0 &&
-                   info.st_dev == device_ && info.st_ino == inode_;
+  const bool own = !path_.empty() && lstat(path_.c_str(), &info) == 0 && info.st_dev == device_ &&
+                   info.st_ino == inode_;
   if (own) unlink(path_.c_str());
 }
 

@@ -47,9 +47,8 @@ void TlsHandshakes::Fail(Handshake& handshake, const std::string& reason) {
   worker_.CountError(ClientError::kTls);
   if (worker_.now_us() >= next_log_us_) {
     next_log_us_ = worker_.now_us() + kLogEveryUs;
-    log::Warn("TLS handshake with a client failed", {{"peer", handshake.peer},
-                                                     {"reason", reason},
-                                                     {"not_logged", not_logged_}});
+    log::Warn("TLS handshake with a client failed",
+              {{"peer", handshake.peer}, {"reason", reason}, {"not_logged", not_logged_}});
     not_logged_ = 0;
   } else {
     ++not_logged_;

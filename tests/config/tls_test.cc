@@ -130,16 +130,20 @@ TEST_F(TlsSection, FilesThatCantBeUsedAreNamedWithTheirLine) {
   const std::string no_certificate = "which holds no certificate in PEM form";
   const std::string no_key = "which holds no private key in PEM form without password";
   const std::pair<std::string, std::string> kCases[] = {
-      {"cert: none.pem", at + "cert: found 'none.pem', which can't be opened: No such file or "
-                              "directory" + pem},
+      {"cert: none.pem", at +
+                             "cert: found 'none.pem', which can't be opened: No such file or "
+                             "directory" +
+                             pem},
       {"cert: empty.pem, key: server.key", at + "cert: found 'empty.pem', " + no_certificate + pem},
       {"cert: half.pem, key: server.key", at + "cert: found 'half.pem', " + no_certificate + pem},
       {"cert: bad_chain.pem, key: server.key",
        at + "cert: found 'bad_chain.pem', " + no_certificate + pem},
       {"cert: server.pem", at + "cert: found 'server.pem', " + no_key + pem},
       {"cert: server.pem, key: locked.key", at + "key: found 'locked.key', " + no_key + pem},
-      {"cert: server.pem, key: second.key", at + "key: found 'second.key', whose key is not that "
-                                                 "of the certificate: key values mismatch" + pem},
+      {"cert: server.pem, key: second.key", at +
+                                                "key: found 'second.key', whose key is not that "
+                                                "of the certificate: key values mismatch" +
+                                                pem},
       {"cert: server.pem, key: server.key, client_ca: server.key",
        at + "client_ca: found 'server.key', " + no_certificate + pem},
       {"key: server.key", at + "cert: found nothing, expected the path of a file"},
@@ -187,7 +191,9 @@ TEST_F(TlsSection, TurningTlsOnOrOffNeedsARestart) {
 }
 
 TEST_F(TlsSection, SocketFileHasTheModeOfTheListener) {
-  const auto listener = [](const std::string& item) { return kStores + "listen: [" + item + "]\n"; };
+  const auto listener = [](const std::string& item) {
+    return kStores + "listen: [" + item + "]\n";
+  };
   const Settings settings = Load(listener("{address: 'unix:/run/c.sock', mode: 0770}"));
   EXPECT_EQ(settings.listen.at(0).mode, 0770u);
   EXPECT_NE(CanonicalText(settings).find("listen = unix:/run/c.sock mode 0770\n"),

@@ -21,9 +21,9 @@ std::string Output(const std::string& command) {
 TlsMigration::TlsMigration(int workers)
     : migration({.legacy_args = StoreArgs(legacy_port_), .fresh_args = StoreArgs(new_port_)}) {
   certificates.Issue("server");
-  const std::string own = "ca: " + certificates.Path("ca.pem") + ", cert: " +
-                          certificates.Path("store.pem") + ", key: " +
-                          certificates.Path("store.key");
+  const std::string own = "ca: " + certificates.Path("ca.pem") +
+                          ", cert: " + certificates.Path("store.pem") +
+                          ", key: " + certificates.Path("store.key");
   migration.config.workers = workers;
   migration.config.listeners = {ListenerWith("")};
   migration.config.legacy_store = LegacyWith(own);
@@ -39,9 +39,9 @@ std::vector<std::string> TlsMigration::StoreArgs(const PortLease& port) {
 }
 
 std::string TlsMigration::ListenerWith(const std::string& tls) const {
-  return "{address: \"127.0.0.1:" + std::to_string(listen_port_.port()) + "\", tls: {cert: " +
-         certificates.Path("server.pem") + ", key: " + certificates.Path("server.key") +
-         (tls.empty() ? "" : ", " + tls) + "}}";
+  return "{address: \"127.0.0.1:" + std::to_string(listen_port_.port()) +
+         "\", tls: {cert: " + certificates.Path("server.pem") +
+         ", key: " + certificates.Path("server.key") + (tls.empty() ? "" : ", " + tls) + "}}";
 }
 
 std::string TlsMigration::Store(const PortLease& port, const std::string& tls) const {
@@ -69,8 +69,7 @@ std::string TlsMigration::LastError(const std::string& role) {
 }
 
 bool TlsMigration::AwaitLastError(const std::string& role, const std::string& part) {
-  const bool found =
-      Await([&] { return LastError(role).find(part) != std::string::npos; });
+  const bool found = Await([&] { return LastError(role).find(part) != std::string::npos; });
   EXPECT_TRUE(found) << role << ": " << LastError(role) << ", expected " << part;
   return found;
 }

@@ -91,8 +91,8 @@ TEST_P(Tls, RequestsInRecordsOfOneByteAreServed) {
 TEST_P(Tls, RedisCliIsServedAndVerifiesTheCertificate) {
   TlsMigration tls(GetParam());
   ASSERT_TRUE(tls.migration.StartLive());
-  const std::string cli = "redis-cli -h localhost -p " + std::to_string(tls.port()) +
-                          " --tls --cacert ";
+  const std::string cli =
+      "redis-cli -h localhost -p " + std::to_string(tls.port()) + " --tls --cacert ";
   EXPECT_EQ(Output(cli + tls.certificates.Path("ca.pem") + " SET k v"), "OK");
   EXPECT_EQ(Output(cli + tls.certificates.Path("ca.pem") + " GET k"), "v");
   const std::string refused = Output(cli + tls.certificates.Path("other.pem") + " GET k");

@@ -45,9 +45,8 @@ void Certificates::Issue(const std::string& name, const Subject& subject) {
   Run("req -new -newkey ec -pkeyopt ec_paramgen_curve:prime256v1 -nodes -subj /CN=" + name +
       " -keyout " + name + ".key.new -out " + name + ".csr");
   std::ofstream(Path(name + ".ext")) << "subjectAltName=" << subject.names << "\n";
-  const std::string dates = subject.expired
-                                ? " -startdate 20200101000000Z -enddate 20200201000000Z"
-                                : " -days 30";
+  const std::string dates =
+      subject.expired ? " -startdate 20200101000000Z -enddate 20200201000000Z" : " -days 30";
   Run("ca -batch -notext -config " + subject.authority + ".cnf -cert " + subject.authority +
       ".pem -keyfile " + subject.authority + ".key" + dates + " -extfile " + name + ".ext -in " +
       name + ".csr -out " + name + ".pem.new");

@@ -49,8 +49,7 @@ int Dial(uint16_t port) {
 // Sends what it can of `pending` to the client.
 bool Drain(int client, std::vector<char>& pending) {
   while (!pending.empty()) {
-    const ssize_t n =
-        ::send(client, pending.data(), pending.size(), MSG_NOSIGNAL | MSG_DONTWAIT);
+    const ssize_t n = ::send(client, pending.data(), pending.size(), MSG_NOSIGNAL | MSG_DONTWAIT);
     if (n < 0) return errno == EAGAIN || errno == EINTR;
     pending.erase(pending.begin(), pending.begin() + n);
   }
@@ -145,8 +144,8 @@ bool TlsTunnel::Forward(int client, SSL* ssl) {
   while (!stop_) {
     ERR_clear_error();
     if (!unsent.empty()) {
-      const size_t most = options_.record > 0 ? std::min(options_.record, unsent.size())
-                                              : unsent.size();
+      const size_t most =
+          options_.record > 0 ? std::min(options_.record, unsent.size()) : unsent.size();
       const int n = SSL_write(ssl, unsent.data(), static_cast<int>(most));
       if (n > 0) unsent.erase(unsent.begin(), unsent.begin() + n);
       const int error = n > 0 ? SSL_ERROR_NONE : SSL_get_error(ssl, n);

@@ -21,10 +21,10 @@ namespace crossfade::test {
 
 struct TunnelOptions {
   uint16_t target = 0;
-  std::string cert;      // path of the client's certificate; empty: none
+  std::string cert;  // path of the client's certificate; empty: none
   std::string key;
-  int max_version = 0;   // TLS1_2_VERSION, ...; 0: the best
-  size_t record = 0;     // bytes of what is sent per record; 0: as they come
+  int max_version = 0;  // TLS1_2_VERSION, ...; 0: the best
+  size_t record = 0;    // bytes of what is sent per record; 0: as they come
 };
 
 class TlsTunnel {
