@@ -64,6 +64,9 @@ TEST(Generator, LoadFindsNothingWrongWithAPlainServer) {
   LoadOptions options;
   options.port = server.port();
   options.seed = 7;
+  options.commands.blocking = true;
+  options.commands.watches = true;
+  options.commands.scripts = true;
   const LoadReport report = Load(options).Run(20'000);
   EXPECT_EQ(report.answered, 20'000u);
   EXPECT_TRUE(report.failures.empty()) << Describe(report);

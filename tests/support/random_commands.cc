@@ -22,13 +22,14 @@ constexpr std::array<KindNames, 9> kNames = {{{"text", 7},
                                               {"geo", 3}}};
 
 // What Redis 7.0 answers to the mistakes that the generator makes.
-constexpr std::array<std::string_view, 58> kServerErrors = {
+constexpr std::array<std::string_view, 59> kServerErrors = {
     "NOGROUP ",
     "BUSYGROUP ",
     "ERR The XGROUP subcommand requires the key to exist",
     "ERR Invalid min-idle-time argument for",
     "ERR Unrecognized XCLAIM option",
     "ERR timeout is ",
+    "UNBLOCKED the stream key no longer exists",
     "ERR Lua redis lib command arguments must be strings or integers",
     "ERR user_script:",
     "ERR COUNT must be > 0",
