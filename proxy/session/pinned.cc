@@ -59,9 +59,12 @@ Session::Step Session::Pin(Pinned::Reason reason) {
   return Step::kDone;
 }
 
-// Back to the shared lane, once nothing holds the session on its own.
+// Back to the shared lane, once nothing holds the session on its own: a request
+// that waits for this lane, or at the gate in its name, does.
 void Session::UnpinIfFree() {
-  if (!pinned_ || in_flight_ > 0 || (!closed_ && pinned_->reasons != 0)) return;
+  if (!pinned_ || in_flight_ > 0) return;
+  const bool waits = gate_held_ != nullptr || (paused_ & kLane) != 0;
+  if (!closed_ && (pinned_->reasons != 0 || waits)) return;
   const bool clean = pinned_->reasons == 0 && !pinned_->soiled;
   std::unique_ptr<Pinned> pinned = std::move(pinned_);
   if (lane_ == pinned->lane.get()) lane_ = nullptr;

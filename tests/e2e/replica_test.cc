@@ -218,6 +218,7 @@ TEST_P(ReplicaRandom, AllFamiliesOnHotKeys) {
   ASSERT_TRUE(StartAll());
   LoadOptions options = migration_.LoadFor(seed_);
   options.commands.as_replicated = true;
+  options.commands.watches = true;
   const LoadReport report = Load(options).Run(LoadSize());
   EXPECT_TRUE(report.failures.empty()) << Describe(report);
   ExpectAllEqual();
