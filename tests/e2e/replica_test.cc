@@ -219,6 +219,7 @@ TEST_P(ReplicaRandom, AllFamiliesOnHotKeys) {
   LoadOptions options = migration_.LoadFor(seed_);
   options.commands.as_replicated = true;
   options.commands.watches = true;
+  options.commands.blocking = true;
   const LoadReport report = Load(options).Run(LoadSize());
   EXPECT_TRUE(report.failures.empty()) << Describe(report);
   ExpectAllEqual();
