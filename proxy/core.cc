@@ -28,6 +28,16 @@ void Core::GiveLaneId(replication::LaneId id) {
   spare_lane_ids_.push_back(id);
 }
 
+void Core::NoteUsed(const routing::CommandSpec& spec) {
+  const std::lock_guard lock(ids_mutex_);
+  used_others_.insert(spec.name);
+}
+
+bool Core::Used(const std::string& name) const {
+  const std::lock_guard lock(ids_mutex_);
+  return used_others_.contains(name);
+}
+
 int64_t Core::StoreClientOf(uint64_t session) const {
   const std::lock_guard lock(ids_mutex_);
   const auto at = store_clients_.find(session);

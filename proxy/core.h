@@ -5,6 +5,7 @@
 #include <atomic>
 #include <memory>
 #include <mutex>
+#include <set>
 #include <string>
 #include <unordered_map>
 #include <vector>
@@ -53,6 +54,11 @@ struct Core {
   // Under which number the store knows a client's own connection; 0: it has none.
   int64_t StoreClientOf(uint64_t session) const;
   void SetStoreClient(uint64_t session, int64_t client);
+  // Commands that only a store's COMMAND reply knows, and clients have sent. Thread-safe.
+  void NoteUsed(const routing::CommandSpec& spec);
+  bool Used(const std::string& name) const;
+  // What the authority has and the follower lacks; nullptr until both are known.
+  std::atomic<const routing::CommandSet*> follower_lacks{nullptr};
   std::atomic<int64_t> databases{16};  // of the authority, as its configuration says
 
  private:
@@ -60,6 +66,7 @@ struct Core {
   std::vector<replication::LaneId> spare_lane_ids_;
   replication::LaneId next_lane_id_ = 0;
   std::unordered_map<uint64_t, int64_t> store_clients_;
+  std::set<std::string> used_others_;
 };
 
 }  // namespace crossfade::proxy

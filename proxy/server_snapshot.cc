@@ -1,5 +1,7 @@
 #include "proxy/server_snapshot.h"
 
+#include <algorithm>
+
 #include "config/limits.h"
 #include "proxy/worker/worker.h"
 
@@ -102,6 +104,22 @@ void AddWorkers(Core& core, Snapshot& snapshot) {
   if (skipped > 0) snapshot.shadow.push_back({"(all)", "ignored_command_or_gate", skipped});
 }
 
+void AddMissingCommands(Core& core, Snapshot& snapshot) {
+  const routing::CommandSet* missing = core.follower_lacks.load();
+  if (missing == nullptr) return;
+  const routing::CommandTable& table = *core.table.load();
+  for (const std::string& name : missing->names()) {
+    const routing::CommandSpec* spec = table.FindName(name);
+    bool used = core.Used(name);
+    if (spec != nullptr && spec->id != routing::CommandId::kOther) {
+      used = std::any_of(core.workers.begin(), core.workers.end(), [spec](const auto& worker) {
+        return worker->stats().used[static_cast<size_t>(spec->id)].load();
+      });
+    }
+    snapshot.missing_commands[name] = used;
+  }
+}
+
 }  // namespace
 
 Snapshot SnapshotOf(Core& core, const ActivePlan& plan,
@@ -115,6 +133,7 @@ Snapshot SnapshotOf(Core& core, const ActivePlan& plan,
   AddMirror(core, snapshot);
   AddRoutes(core, counters, snapshot);
   AddWorkers(core, snapshot);
+  AddMissingCommands(core, snapshot);
   return snapshot;
 }
 

@@ -80,6 +80,9 @@ struct Snapshot {
   uint64_t follower_read_retries = 0;
   std::vector<ReadDecision> read_decisions;
   std::vector<ShadowCount> shadow;
+  // Commands that the authority has and the follower lacks, and whether clients
+  // have sent them.
+  std::map<std::string, bool> missing_commands;
   std::map<std::string, uint64_t> client_errors;  // by kind: protocol, refused_command, ...
 };
 

@@ -25,6 +25,7 @@ const char* Name(Drift reason) {
     case Drift::kLost: return "lost";
     case Drift::kCollapse: return "collapse";
     case Drift::kUnknownEffect: return "unknown_effect";
+    case Drift::kUnsupported: return "unsupported";
     case Drift::kUnknownFate: return "unknown_fate";
     case Drift::kShadow: return "shadow";
     case Drift::kCount: break;

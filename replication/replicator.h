@@ -22,6 +22,7 @@
 #include "replication/key_stripes.h"
 #include "replication/mirror_log.h"
 #include "replication/write_keys.h"
+#include "routing/commands/command_set.h"
 #include "routing/commands/command_table.h"
 #include "routing/commands/keys.h"
 #include "routing/resp/request.h"
@@ -44,6 +45,7 @@ enum class Drift : uint8_t {
   kLost,           // the applier's connection was lost with the entry unanswered
   kCollapse,       // the log outgrew its bound
   kUnknownEffect,  // the effect can't be derived
+  kUnsupported,    // the follower lacks the command
   kUnknownFate,    // a lane was lost with the write unanswered
   kShadow,         // a shadow read differed
   kCount
@@ -223,6 +225,9 @@ class Replicator {
   uint64_t last_dropped_seq() const { return last_dropped_; }
   // Commands in flight must be known to it too.
   void set_table(const routing::CommandTable* table) { table_ = table; }
+  // Commands that the follower does not have, nullptr when none is known to be
+  // missing: what they do is synced. Must outlive the replicator.
+  void set_follower_lacks(const routing::CommandSet* commands) { follower_lacks_ = commands; }
   void set_memory_bytes(uint64_t bytes) { memory_bytes_ = bytes; }
   void set_clock_offset_ms(int64_t offset) { clock_offset_ms_ = offset; }
   bool Drained() const { return log_.empty() && dirty_.empty() && intents_.empty(); }
@@ -241,6 +246,7 @@ class Replicator {
   bool DeriveTransactionEffect(WriteRecord& write, std::string_view reply, int64_t unix_ms);
   uint64_t AppendEffect(WriteRecord& write, EntryKind kind, std::string_view reply);
   uint64_t AppendFlush(WriteRecord& write);
+  bool FollowerLacksIt() const;
   void BuildGuards(uint32_t db);
   void NoteExpiries(uint32_t db);
   void Parse(std::string_view bytes);
@@ -283,6 +289,7 @@ class Replicator {
   int64_t MarginMs() const;
 
   const routing::CommandTable* table_;
+  const routing::CommandSet* follower_lacks_ = nullptr;
   ReplicatorEvents& events_;
   uint64_t memory_bytes_;
   MirrorState state_ = MirrorState::kOff;

@@ -94,6 +94,11 @@ uint64_t Replicator::Derive(WriteRecord& write, std::string_view reply, int64_t 
   } else {
     whole_keyspace = DeriveTransactionEffect(write, reply, unix_ms);
   }
+  Drift unknown = Drift::kUnknownEffect;
+  if (follower_lacks_ != nullptr && FollowerLacksIt()) {
+    effect_.kind = Effect::Kind::kSync;
+    unknown = Drift::kUnsupported;
+  }
   switch (effect_.kind) {
     case Effect::Kind::kNothing:
       ++counters_.none;
@@ -103,7 +108,7 @@ uint64_t Replicator::Derive(WriteRecord& write, std::string_view reply, int64_t 
         LeaveLive("a command on all keys has an effect that can't be derived");
         return 0;
       }
-      MarkWritten(write.db, Drift::kUnknownEffect, log_.head_seq(),
+      MarkWritten(write.db, unknown, log_.head_seq(),
                   state_ == MirrorState::kLive);
       return 0;
     case Effect::Kind::kFlush:
@@ -133,6 +138,18 @@ uint64_t Replicator::Derive(WriteRecord& write, std::string_view reply, int64_t 
     return 0;
   }
   return AppendEffect(write, EntryKind::kEffect, reply);
+}
+
+// Whether the effect has a command that the follower can't run. What was
+// rewritten is made of old commands; in a transaction the client's own are left.
+bool Replicator::FollowerLacksIt() const {
+  if (effect_.kind == Effect::Kind::kNothing || effect_.kind == Effect::Kind::kSync) return false;
+  const bool transaction = parsed_.size() > 1;
+  if (effect_.kind == Effect::Kind::kRewritten && !transaction) return false;
+  return std::any_of(parsed_.begin(), parsed_.end(), [this](const ParsedCommand& command) {
+    return command.spec != nullptr && !command.spec->ReadOnly() &&
+           follower_lacks_->Has(*command.spec);
+  });
 }
 
 // True when the transaction is about all keys.

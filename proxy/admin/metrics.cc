@@ -1,5 +1,6 @@
 #include "proxy/admin/metrics.h"
 
+#include <algorithm>
 #include <charconv>
 #include <initializer_list>
 #include <string_view>
@@ -177,6 +178,11 @@ void WriteMirror(Writer& out, const Snapshot& s) {
              s.effects);
   WriteByKey(out, "crossfade_drift_total", "reason",
              "Follower replies that differed from the authority's, by reason.", s.drift);
+  const auto used = std::count_if(s.missing_commands.begin(), s.missing_commands.end(),
+                                  [](const auto& command) { return command.second; });
+  out.Single("crossfade_missing_commands", "gauge",
+             "Commands that clients have sent and the new store lacks.",
+             static_cast<uint64_t>(used));
   out.Family("crossfade_mirror_state", "gauge", "1 for the state the mirror is in.");
   out.Sample({{"state", s.mirror_state}}, 1);
   out.Single("crossfade_dirty_keys", "gauge", "Keys that wait for a sync from the authority.",

@@ -54,6 +54,14 @@ ordered_json RouteDocument(const config::Route& route) {
           {"prefer", route.reads.prefer == config::Prefer::kFastest ? "fastest" : "split"}};
 }
 
+// Names only: those that clients have sent first, since these matter.
+ordered_json MissingCommands(const Snapshot& s) {
+  ordered_json used = ordered_json::array();
+  ordered_json unused = ordered_json::array();
+  for (const auto& [name, sent] : s.missing_commands) (sent ? used : unused).push_back(name);
+  return {{"used", used}, {"unused", unused}};
+}
+
 void AddMirror(ordered_json& document, const Snapshot& s, const config::Settings& settings) {
   document.update({{"mirror_state", s.mirror_state},
                    {"mirror_detail", s.mirror_detail},
@@ -70,6 +78,7 @@ void AddMirror(ordered_json& document, const Snapshot& s, const config::Settings
                    {"ack_timeouts", s.ack_timeouts},
                    {"effects", s.effects},
                    {"drift", s.drift},
+                   {"missing_commands", MissingCommands(s)},
                    {"copy_keys_done", s.copy_keys_done},
                    {"copy_keys_total", s.copy_keys_total},
                    {"live_partitions", s.live_partitions},

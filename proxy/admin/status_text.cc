@@ -172,6 +172,17 @@ class Renderer {
     keys += "  drift " + Sum(now_.at("drift"));
     keys += "  effects " + Sum(now_.at("effects"));
     Line("dirty", keys);
+    const json& missing = now_.at("missing_commands");
+    if (!missing.at("used").empty()) {
+      Line("missing", Warn("new lacks commands that clients use: " + Names(missing.at("used"))) +
+                          "; what they write is synced");
+    }
+  }
+
+  std::string Names(const json& names) const {
+    std::string text;
+    for (const json& name : names) text += (text.empty() ? "" : ", ") + Text(name);
+    return text;
   }
 
   std::string Sum(const json& counts) const {

@@ -139,6 +139,10 @@ void MirrorDriver::Step(const ActivePlan& plan) {
       Result<StoreClient> authority = StoreClient::Connect(core_.authority(), kConnectTimeout);
       if (authority) LearnCommands(*authority);
     }
+    const std::string follower = core_.follower().run_id();
+    if (!commands_.empty() && follower != lacks_of_ && core_.follower().ready.load() > 0) {
+      LearnMissingCommands(follower);
+    }
   }
   MirrorState state = MirrorState::kOff;
   {
@@ -183,6 +187,8 @@ void MirrorDriver::LearnCommands(StoreClient& authority) {
     return;
   }
   commands_of_ = run_id;
+  commands_ = std::move(resp);
+  lacks_of_.clear();
   tables_.push_back(std::make_unique<routing::CommandTable>(std::move(*table)));
   const routing::CommandTable* learnt = tables_.back().get();
   {
@@ -194,6 +200,33 @@ void MirrorDriver::LearnCommands(StoreClient& authority) {
     Worker* target = worker.get();
     target->Post([target, learnt] { target->SetTable(learnt); });
   }
+}
+
+// What of the authority's commands the follower does not have.
+void MirrorDriver::LearnMissingCommands(const std::string& follower_run_id) {
+  Result<StoreClient> follower = StoreClient::Connect(core_.follower(), kConnectTimeout);
+  if (!follower) return;
+  const Result<StoreClient::Reply> reply = follower->Command({"COMMAND"});
+  if (!reply) return;
+  lacks_of_ = follower_run_id;
+  std::string resp;
+  AppendAsResp(resp, **reply);
+  Result<routing::CommandSet> missing =
+      routing::MissingCommands(*core_.table.load(), commands_, resp);
+  if (!missing) {
+    spdlog::warn("the follower's COMMAND reply is not understood error=\"{}\"",
+                 missing.error().message);
+    return;
+  }
+  if (!missing->names().empty()) {
+    spdlog::warn("the follower lacks {} commands that the authority has; what they write is synced",
+                 missing->names().size());
+  }
+  missing_.push_back(std::make_unique<routing::CommandSet>(std::move(*missing)));
+  const std::lock_guard lock(core_.mutex);
+  core_.follower_lacks.store(missing_.back().get());
+  core_.replicator.set_follower_lacks(missing_.back()->names().empty() ? nullptr
+                                                                       : missing_.back().get());
 }
 
 void MirrorDriver::StartMirroring(const ActivePlan& plan) {

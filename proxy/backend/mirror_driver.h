@@ -44,6 +44,7 @@ class MirrorDriver {
   void Step(const ActivePlan& plan);
   void LookUpAddresses();
   void LearnCommands(StoreClient& authority);
+  void LearnMissingCommands(const std::string& follower_run_id);
   void StartMirroring(const ActivePlan& plan);
   bool MayBeWritten(const ActivePlan& plan, StoreClient& follower, const Counts& authority_counts,
                     const Counts& follower_counts, bool& trusted);
@@ -69,6 +70,9 @@ class MirrorDriver {
   // Of the thread alone.
   bool begun_ = false;              // the follower was written to since the start
   std::string commands_of_;         // run id of the store whose COMMAND is in force
+  std::string commands_;            // that reply, in RESP2
+  std::string lacks_of_;            // run id of the follower that was compared with it
+  std::vector<std::unique_ptr<routing::CommandSet>> missing_;
   std::vector<std::unique_ptr<routing::CommandTable>> tables_;
   std::chrono::steady_clock::time_point next_check_{};
 };

@@ -37,6 +37,8 @@ Session::Step Session::Dispatch(Args args, std::string_view request) {
   const CommandSpec* spec = worker_.table().Find(args);
   last_command_ = spec;
   if (spec == nullptr) return Refuse(spec, args, ClientError::kUnknownCommand);
+  worker_.stats().used[static_cast<size_t>(spec->id)].store(true, std::memory_order_relaxed);
+  if (spec->id == routing::CommandId::kOther) worker_.core().NoteUsed(*spec);
   const bool lacks_subcommand = (spec->flags & routing::kContainer) != 0 && args.size() > 1 &&
                                 spec->id != routing::CommandId::kClient;
   if (lacks_subcommand) return Refuse(spec, args, ClientError::kUnknownCommand);

@@ -10,6 +10,7 @@
 #include <vector>
 
 #include "proxy/snapshot.h"
+#include "routing/commands/command_id.h"
 
 namespace crossfade::proxy {
 
@@ -73,6 +74,8 @@ struct WorkerStats {
   std::array<std::array<RequestStats, kRequestClasses>, kStores> requests;
   Counter accepted, rejected, closed, ack_timeouts, follower_retries, shadow_skipped;
   std::array<Counter, static_cast<size_t>(ClientError::kCount)> client_errors;
+  // Which commands clients have sent; those without an id of their own: Core's.
+  std::array<std::atomic<bool>, routing::kCommandIds> used{};
 };
 
 // What is counted per route; kept under the route's name across plans.

@@ -34,6 +34,24 @@ void CompareWithRunning(const Arguments& arguments, const config::Plan& plan) {
   for (const std::string& line : difference) std::printf("  %s\n", line.c_str());
 }
 
+// What the running proxy has found out about the two stores.
+void ListMissingCommands(const Arguments& arguments) {
+  AdminClient client(arguments.admin, arguments.token);
+  const Result<AdminAnswer> answer = client.Get("/api/v1/status");
+  if (!answer || answer->status != 200) return;
+  const auto status = nlohmann::json::parse(answer->body, nullptr, false);
+  if (!status.is_object() || !status.contains("missing_commands")) return;
+  const auto list = [&status](const char* kind, const char* title) {
+    std::string names;
+    for (const auto& name : status["missing_commands"][kind]) {
+      names += (names.empty() ? "" : ", ") + name.get<std::string>();
+    }
+    if (!names.empty()) std::printf("\n%s: %s\n", title, names.c_str());
+  };
+  list("used", "the new store lacks commands that clients have used");
+  list("unused", "the new store lacks, not used so far");
+}
+
 }  // namespace
 
 int RunCheck(const Arguments& arguments) {
@@ -46,6 +64,7 @@ int RunCheck(const Arguments& arguments) {
   std::printf("%s\ndigest %s\n", config::CanonicalText(plan->settings).c_str(),
               plan->digest.c_str());
   CompareWithRunning(arguments, *plan);
+  ListMissingCommands(arguments);
   return kDone;
 }
 

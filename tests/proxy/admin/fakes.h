@@ -50,6 +50,7 @@ inline proxy::Snapshot SampleSnapshot() {
   s.ack_timeouts = 6;
   s.effects = {{"replay", 8000}, {"sync", 1000}};
   s.drift = {{"reply", 2}};
+  s.missing_commands = {{"copy", true}, {"lmove", false}};
   s.copy_keys_done = 610;
   s.copy_keys_total = 1000;
   s.live_partitions = 612;

@@ -207,6 +207,7 @@ TEST(Metrics, EveryFamilyHasItsTypeAndValue) {
       {"crossfade_drift_total", "counter", {{"reason", "reply"}}, 2},
       {"crossfade_mirror_state", "gauge", {{"state", "copying"}}, 1},
       {"crossfade_dirty_keys", "gauge", {}, 5},
+      {"crossfade_missing_commands", "gauge", {}, 1},
       {"crossfade_syncs_under_way", "gauge", {}, 4},
       {"crossfade_ack_timeouts_total", "counter", {}, 6},
       {"crossfade_backfill_keys_total", "counter", {}, 610},
