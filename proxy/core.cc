@@ -9,7 +9,8 @@ Core::Core(const config::Plan& plan, const routing::CommandTable& commands)
       new_store("new", plan.settings.new_store),
       table(&commands),
       events(*this),
-      replicator(commands, events, plan.settings.mirror.memory_bytes) {}
+      replicator(commands, events, plan.settings.mirror.memory_bytes),
+      started_us(Worker::ClockUs()) {}
 
 Core::~Core() = default;
 

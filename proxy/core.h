@@ -46,6 +46,7 @@ struct Core {
   // Copies of the log's figures for those who don't take the lock.
   std::atomic<uint64_t> applied_seq{0}, head_seq{0}, last_intent{0}, last_dropped{0};
   ClientPause client_pause;
+  int64_t started_us = 0;  // on the workers' clock
   // Numbers of lanes, those of lanes that are gone again. Thread-safe.
   replication::LaneId TakeLaneId();
   void GiveLaneId(replication::LaneId id);

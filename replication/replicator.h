@@ -250,18 +250,26 @@ class Replicator {
   void BuildGuards(uint32_t db);
   void NoteExpiries(uint32_t db);
   void Parse(std::string_view bytes);
-  // f(name, access, db) for every key of what was parsed last.
+  // f(name, access, db) for every key of what was parsed last. Behind a SELECT in
+  // a transaction, which may have been refused, in every db that may be meant.
   template <class F>
   void ForEachKey(uint32_t db, F f) {
+    dbs_.assign(1, db);
     for (const ParsedCommand& command : parsed_) {
       if (command.spec == nullptr) continue;
       const routing::Args args(parsed_args_.data() + command.first, command.count);
+      if (command.spec->id == routing::CommandId::kSelect) NoteSelect(args);
       routing::ExtractKeys(*command.spec, args, positions_);
       for (const routing::KeyPosition& key : positions_) {
-        f(args[key.arg], key.access, key.db == routing::kSameDb ? db : uint32_t(key.db));
+        if (key.db != routing::kSameDb) {
+          f(args[key.arg], key.access, uint32_t(key.db));
+          continue;
+        }
+        for (const uint32_t meant : dbs_) f(args[key.arg], key.access, meant);
       }
     }
   }
+  void NoteSelect(routing::Args args);
   bool recorded() const { return state_ == MirrorState::kLive || state_ == MirrorState::kCopying; }
   bool AnyKeyAwaitsSync(uint32_t db);
   bool AnyKeySuspended(uint32_t db, uint64_t seq);
@@ -333,6 +341,7 @@ class Replicator {
   std::vector<Deadline> transaction_deadlines_;
   std::vector<StreamLength> transaction_lengths_;
   Positions positions_;
+  std::vector<uint32_t> dbs_;
   std::string resp2_;
   std::string guards_;
   uint32_t guard_count_ = 0;

@@ -184,6 +184,14 @@ bool Replicator::DeriveTransactionEffect(WriteRecord& write, std::string_view re
   return whole_keyspace;
 }
 
+void Replicator::NoteSelect(routing::Args args) {
+  int64_t db = 0;
+  if (args.size() != 2 || !routing::ParseRedisInteger(args[1], db)) return;
+  if (db < 0 || db >= limits::kDatabasesMax) return;
+  const auto selected = static_cast<uint32_t>(db);
+  if (std::find(dbs_.begin(), dbs_.end(), selected) == dbs_.end()) dbs_.push_back(selected);
+}
+
 // PTTL of every key that the effect keeps, reads or may create (design R5). A
 // key that is only overwritten or removed needs none.
 void Replicator::BuildGuards(uint32_t db) {

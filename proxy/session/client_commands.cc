@@ -79,8 +79,7 @@ Session::Step Session::ClientCommand(const routing::CommandSpec& spec, Args args
       return ClientPauseCommand(args);
     case CommandId::kClientUnpause:
       worker_.core().client_pause.End();
-      return AskAll<int>([](Worker& worker) { return worker.AdoptClientPause(), 1; },
-                         [](auto&) { return std::string("+OK\r\n"); });
+      return SpreadClientPause();
     case CommandId::kClientUnblock:
       return ClientUnblock(args);
     case CommandId::kClientSetname:
@@ -107,7 +106,8 @@ Session::Step Session::ClientCommand(const routing::CommandSpec& spec, Args args
       ClientFlag(args[2], &Extras::no_evict);
       return Step::kDone;
     case CommandId::kClientGetredir:
-      routing::AppendInteger(text, pinned_ && pinned_->tracking.on ? pinned_->tracking.redirect : -1);
+      routing::AppendInteger(text,
+                             pinned_ && pinned_->tracking.on ? pinned_->tracking.redirect : -1);
       break;
     case CommandId::kClientTrackinginfo:
       TrackingInfo();
@@ -346,8 +346,19 @@ Session::Step Session::ClientPauseCommand(Args args) {
   const int64_t now_us = Worker::ClockUs();
   const int64_t until_us = now_us + std::min(ms, kLongestPauseMs) * 1'000;
   worker_.core().client_pause.Begin(mode, until_us, now_us);
-  return AskAll<int>([](Worker& worker) { return worker.AdoptClientPause(), 1; },
-                     [](auto&) { return std::string("+OK\r\n"); });
+  return SpreadClientPause();
+}
+
+// In force on all workers before the reply; inside EXEC, right behind it.
+Session::Step Session::SpreadClientPause() {
+  if (worker_.capture == nullptr) {
+    return AskAll<int>([](Worker& worker) { return worker.AdoptClientPause(), 1; },
+                       [](auto&) { return std::string("+OK\r\n"); });
+  }
+  AskWorkers(
+      worker_, [](Worker& worker) { worker.AdoptClientPause(); }, [] {});
+  Reply("+OK\r\n");
+  return Step::kDone;
 }
 
 // What has entered the gate goes on: others wait for it.

@@ -67,6 +67,7 @@ Session::Step Session::DispatchKnown(const CommandSpec& spec, Args args,
     case Serving::kBlocking:
       return SendBlocking(spec, args, request);
     case Serving::kAuthority:
+      if (spec.id == routing::CommandId::kInfo) return Info(spec, args, request);
       return SendPlain(spec, args, request, RequestClass::kOther);
     case Serving::kSession:
       return Local(spec, args);
@@ -192,23 +193,23 @@ Session::Step Session::SendPlain(const CommandSpec&, Args, std::string_view requ
 
 // The hashes of all its keys, in worker_.hashes, and their names in
 // worker_.names. False when they can't be known.
-bool Session::HashKeys(const CommandSpec& spec, Args args, bool& all) {
+bool Session::HashKeysIn(uint32_t db, const CommandSpec& spec, Args args, bool& all) {
   worker_.hashes.clear();
   worker_.names.clear();
   all = false;
   worker_.single_key_at_1 = spec.single_key_at_1;
   if (spec.single_key_at_1) {
     worker_.names.push_back(args[1]);
-    worker_.hashes.push_back(routing::KeyHash(key_.db, args[1]));
+    worker_.hashes.push_back(routing::KeyHash(db, args[1]));
     return true;
   }
   const routing::Keys keys = routing::ExtractKeys(spec, args, worker_.positions);
   // What the store will refuse for its arguments is held to concern every key.
   all = keys == routing::Keys::kAll || keys == routing::Keys::kMalformed;
   for (const routing::KeyPosition& key : worker_.positions) {
-    const uint32_t db = key.db == routing::kSameDb ? key_.db : static_cast<uint32_t>(key.db);
+    const uint32_t key_db = key.db == routing::kSameDb ? db : static_cast<uint32_t>(key.db);
     worker_.names.push_back(args[key.arg]);
-    worker_.hashes.push_back(routing::KeyHash(db, args[key.arg]));
+    worker_.hashes.push_back(routing::KeyHash(key_db, args[key.arg]));
   }
   return keys != routing::Keys::kUnknown;
 }

@@ -34,6 +34,9 @@ namespace crossfade::proxy {
 class Worker;
 struct FollowerReadTicket;
 
+// What a client gets instead of the frame; may be called with the replication lock held.
+using ReplyRewrite = std::function<std::string(std::string_view)>;
+
 class Session final : public Pollable {
  public:
   Session(Worker& worker, Stream stream, uint64_t id, std::string peer);
@@ -112,6 +115,7 @@ class Session final : public Pollable {
   enum class WaitEnd : uint8_t { kNone, kTimeout, kUnblocked, kError, kGone };
   struct Transaction;
   struct Blocked;
+  struct QueuedLocal;
   struct Extras;
 
   // session_io.cc
@@ -149,7 +153,10 @@ class Session final : public Pollable {
   void ForwardWrite(replication::WriteRecord& write, std::string_view request);
   // What NeedsLane said, for the caller: an error sent instead is a request done.
   static Step Unpaused(Step step) { return step == Step::kClosed ? Step::kDone : step; }
-  bool HashKeys(const routing::CommandSpec& spec, routing::Args args, bool& all);
+  bool HashKeys(const routing::CommandSpec& spec, routing::Args args, bool& all) {
+    return HashKeysIn(key_.db, spec, args, all);
+  }
+  bool HashKeysIn(uint32_t db, const routing::CommandSpec& spec, routing::Args args, bool& all);
   bool MustWaitForFollower(std::span<const uint64_t> hashes);
   ReplyTo NewReply(Source source, std::span<const uint64_t> hashes);
   bool Ordering();
@@ -187,6 +194,7 @@ class Session final : public Pollable {
               std::function<std::string(std::vector<Answer>&)> reply);
   bool HeldByClientPause(const routing::CommandSpec& spec) const;
   Step PostponeCommand();
+  Step SpreadClientPause();
   RequestInHand InHand(routing::Args args) const;
 
   // client_info.cc
@@ -198,6 +206,24 @@ class Session final : public Pollable {
     return pinned_ && pinned_->subscriptions() > 0 ? ClientType::kPubsub : ClientType::kNormal;
   }
   std::string VerbatimReply(std::string_view text) const;
+
+  // info.cc
+  Step Info(const routing::CommandSpec& spec, routing::Args args, std::string_view request);
+  ReplyRewrite InfoElement(routing::Args args) const;
+  std::string InfoSection() const;
+  std::string RewriteInfo(std::string_view frame, const std::string& own) const;
+
+  // transaction_elements.cc
+  Step SendRewritten(const routing::CommandSpec& spec, routing::Args args,
+                     std::string_view request, ReplyRewrite rewrite);
+  void RewriteNextReply(ReplyRewrite rewrite);
+  bool TakeReplyMode(std::string_view& frame);
+  static bool RunsAtExec(const routing::CommandSpec& spec);
+  Step QueueLocal(const routing::CommandSpec& spec, routing::Args args, std::string_view request);
+  Step NeedsLaneOfTransaction();
+  bool HashQueuedKeys(const routing::CommandSpec& spec, routing::Args args);
+  std::string RewriteExec(std::string_view frame, std::vector<QueuedLocal>& locals);
+  std::string RunLocal(QueuedLocal& local, std::string_view element);
 
   // transaction.cc
   Step TransactionCommand(const routing::CommandSpec& spec, routing::Args args);
@@ -257,8 +283,8 @@ class Session final : public Pollable {
   bool overflowed_ = false;   // its unsent replies are over the limit
   bool watching_writes_ = false;
   bool gate_entered_ = false;  // for the request at the beginning of its input
-  enum ReplyMode : uint8_t { kRepliesOff = 1, kSkipReply = 2 };
-  uint8_t reply_mode_ = 0;  // CLIENT REPLY
+  enum ReplyMode : uint8_t { kRepliesOff = 1, kSkipReply = 2, kRewriteReply = 4 };
+  uint8_t reply_mode_ = 0;  // CLIENT REPLY; a reply that is changed
   uint32_t in_flight_ = 0;
   LaneKey key_;  // of the lane that its commands go on
   Lane* lane_ = nullptr;
@@ -290,11 +316,22 @@ class Session final : public Pollable {
   std::unique_ptr<Extras> extras_;
 };
 
+// A command in MULTI that the session has a part in; it runs when EXEC's reply is there.
+struct Session::QueuedLocal {
+  uint32_t index;  // among the queued
+  const routing::CommandSpec* spec;
+  std::vector<std::string> args;
+  ReplyRewrite rewrite;  // of the store's own reply, if that is all
+};
+
 struct Session::Transaction {
   bool failed = false;      // EXEC will be refused
   bool all = false;         // the whole keyspace
   bool writes = false;
   bool may_replicate = false;  // CLIENT PAUSE WRITE holds it
+  bool selects = false;        // another db, or the same again
+  std::vector<uint32_t> dbs;   // those that its commands may run in
+  std::vector<QueuedLocal> locals;
   uint32_t commands = 0;
   std::string bytes;        // MULTI, and what is queued
   std::vector<uint64_t> hashes;
@@ -313,6 +350,7 @@ struct Session::Blocked {
 struct Session::Extras {
   std::string name, library, library_version;
   std::string peer;
+  ReplyRewrite rewrite;
   int64_t created_us = 0;
   bool no_evict = false;
   bool no_touch = false;

@@ -261,7 +261,7 @@ void Session::Deliver(ReplyTo to, std::string_view frame) {
 
 void Session::AddReply(std::string_view frame) {
   if (closed_ || overflowed_) return;
-  if (reply_mode_ != 0 && Suppressed()) return;
+  if (reply_mode_ != 0 && !TakeReplyMode(frame)) return;
   if (reply_ == nullptr && !output_) {
     reply_ = frame.data();
     reply_size_ = frame.size();
@@ -293,6 +293,10 @@ void Session::Fail(ReplyTo to, ClientError kind, std::string_view text) {
 }
 
 void Session::Reply(std::string_view text) {
+  if (worker_.capture != nullptr) {
+    worker_.capture->append(text);
+    return;
+  }
   if (closed_ || (reply_mode_ != 0 && Suppressed())) return;
   AddOutput(text);
 }

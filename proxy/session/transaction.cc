@@ -21,6 +21,7 @@ Session::Step Session::TransactionCommand(const routing::CommandSpec& spec, Args
       return Step::kDone;
     }
     transaction_ = std::make_unique<Transaction>();
+    transaction_->dbs.push_back(key_.db);
     routing::AppendCommand(transaction_->bytes, {"MULTI"});
     Reply("+OK\r\n");
     return Step::kDone;
@@ -51,6 +52,7 @@ Session::Step Session::Queue(const routing::CommandSpec& spec, Args args, std::s
   if ((spec.flags & routing::kNoMulti) != 0 && serving != Serving::kNotServed) {
     return FailTransaction(ClientError::kRefused, "ERR Command not allowed inside a transaction");
   }
+  if (serving == Serving::kSession && RunsAtExec(spec)) return QueueLocal(spec, args, request);
   const bool harmless = spec.id == CommandId::kPing || spec.id == CommandId::kEcho ||
                         spec.id == CommandId::kUnwatch || spec.id == CommandId::kWait;
   if (serving == Serving::kRefused || serving == Serving::kNotServed ||
@@ -66,19 +68,18 @@ Session::Step Session::Queue(const routing::CommandSpec& spec, Args args, std::s
   // Redis does not block there.
   if (serving == Serving::kBlocking) serving = spec.ReadOnly() ? Serving::kRead : Serving::kWrite;
   if (serving == Serving::kRead || serving == Serving::kWrite) {
-    bool all = false;
-    if (!HashKeys(spec, args, all)) {
+    if (!HashQueuedKeys(spec, args)) {
       return FailTransaction(ClientError::kRefused, "ERR crossfade: the keys of '" + spec.name +
                                                         "' can't be known");
     }
-    transaction.all = transaction.all || all;
-    transaction.hashes.insert(transaction.hashes.end(), worker_.hashes.begin(),
-                              worker_.hashes.end());
   }
   if (serving == Serving::kWrite) {
     transaction.writes = true;
     const replication::AskBehind ask = replication::WhatToAskBehind(spec, args);
     if (ask) transaction.asked.emplace_back(ask, args[ask.key_arg]);
+  }
+  if (spec.id == CommandId::kInfo) {
+    transaction.locals.push_back({transaction.commands, &spec, {}, InfoElement(args)});
   }
   transaction.may_replicate |= routing::MayReplicate(spec);
   transaction.bytes.append(request);
@@ -116,7 +117,7 @@ Session::Step Session::Exec() {
 Session::Step Session::SendTransaction() {
   const bool mirrored = transaction_->writes && worker_.plan().mirrors;
   if (!mirrored) LeaveGate();
-  if (const Step step = NeedsLane(); step != Step::kDone) return Unpaused(step);
+  if (const Step step = NeedsLaneOfTransaction(); step != Step::kDone) return Unpaused(step);
   Ordering();  // nothing is in flight
   Core& core = worker_.core();
   replication::WriteRecord* write = nullptr;
@@ -145,14 +146,21 @@ Session::Step Session::SendTransaction() {
     write->request = {sent, transaction.bytes.size()};
     write->block = lane_->out().block();
     lane_->SentWrite(to, RequestClass::kWrite, transaction.bytes.size());
+    // The lane may be in another db then; without these its keys are synced.
+    if (transaction.selects) transaction.asked.clear();
     for (const auto& [ask, key] : transaction.asked) lane_->Ask(ask, key);
   } else {
     lane_->SentPlain(to, RequestClass::kOther, transaction.bytes.size());
   }
+  std::vector<QueuedLocal> locals = std::move(transaction.locals);
   transaction_.reset();
   if (pinned_) pinned_->reasons &= static_cast<uint8_t>(~Pinned::kWatch);
   if (wakes) SendWakes(lock);
-  return Step::kDone;
+  if (locals.empty()) return Step::kDone;
+  RewriteNextReply([this, locals = std::move(locals)](std::string_view frame) mutable {
+    return RewriteExec(frame, locals);
+  });
+  return Step::kTaken;
 }
 
 }  // namespace crossfade::proxy

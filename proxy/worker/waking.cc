@@ -5,6 +5,7 @@
 #include "proxy/session/session.h"
 #include "proxy/worker/worker.h"
 #include "routing/resp/encode.h"
+#include "routing/resp/number.h"
 #include "routing/resp/reply.h"
 #include "routing/slot.h"
 
@@ -97,14 +98,13 @@ void Waking::AddReady(uint32_t db, std::string_view key, const routing::Readied&
   ready_.push_back({hash, readied.kinds, certainty, readied.elements});
 }
 
-void Waking::AddReadied(Lane& lane, const routing::CommandSpec& spec, routing::Args args,
+void Waking::AddReadied(uint32_t db, const routing::CommandSpec& spec, routing::Args args,
                         bool sum) {
   if (routing::ExtractKeys(spec, args, positions_) != routing::Keys::kKnown) return;
   routing::KeysReadied(spec, args, positions_, readied_);
   for (const routing::Readied& readied : readied_) {
     const bool same = readied.db == routing::kSameDb;
-    AddReady(same ? lane.key().db : static_cast<uint32_t>(readied.db), args[readied.arg], readied,
-             sum);
+    AddReady(same ? db : static_cast<uint32_t>(readied.db), args[readied.arg], readied, sum);
   }
 }
 
@@ -118,7 +118,7 @@ void Waking::PlanBehind(Lane& lane, const routing::CommandSpec& spec, routing::A
     worker_.core().waiting.ChooseEveryFirst(chosen_);
     for (size_t i = 0; i < chosen_.size(); ++i) Start(lane, *chosen_[i]);
   } else {
-    AddReadied(lane, spec, args, false);
+    AddReadied(lane.key().db, spec, args, false);
   }
   PlanRounds(lane);
 }
@@ -126,6 +126,7 @@ void Waking::PlanBehind(Lane& lane, const routing::CommandSpec& spec, routing::A
 void Waking::PlanBehindTransaction(Lane& lane, std::string_view bytes) {
   ready_.clear();
   bool keyspace = false;
+  uint32_t db = lane.key().db;
   const char* p = bytes.data();
   const char* end = p + bytes.size();
   while (p < end &&
@@ -136,7 +137,12 @@ void Waking::PlanBehindTransaction(Lane& lane, std::string_view bytes) {
     if (spec == nullptr) continue;
     keyspace = keyspace || spec->id == CommandId::kFlushall || spec->id == CommandId::kFlushdb ||
                spec->id == CommandId::kSwapdb;
-    AddReadied(lane, *spec, args, true);
+    int64_t selected = 0;
+    if (spec->id == CommandId::kSelect && args.size() == 2 &&
+        routing::ParseRedisInteger(args[1], selected)) {
+      db = static_cast<uint32_t>(selected);
+    }
+    AddReadied(db, *spec, args, true);
   }
   if (keyspace) {
     chosen_.clear();

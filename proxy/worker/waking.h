@@ -64,7 +64,7 @@ class Waking {
     uint64_t head = 0;
   };
   void AddReady(uint32_t db, std::string_view key, const routing::Readied& readied, bool sum);
-  void AddReadied(Lane& lane, const routing::CommandSpec& spec, routing::Args args, bool sum);
+  void AddReadied(uint32_t db, const routing::CommandSpec& spec, routing::Args args, bool sum);
   void PlanRounds(Lane& lane);
   void Start(Lane& lane, replication::Waiter& waiter);
   void PlanAttempt(Lane& lane, replication::Waiter& waiter, bool recorded);

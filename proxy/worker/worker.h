@@ -141,6 +141,7 @@ class Worker final : public replication::GateWaiter {
     std::string detached;
   } batch;
   replication::Block* input_block = nullptr;  // that the batch lies in, if it may be shared
+  std::string* capture = nullptr;  // gets what a session would reply
   std::string inline_request, error_text, key;
   std::vector<std::string> kept_names;
   std::vector<replication::Replicator::ReadKey> read_keys;
