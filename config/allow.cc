@@ -28,6 +28,7 @@ constexpr Never kNever[] = {
     {"sync", "it turns a connection that clients share into a replica's"},
     {"psync", "it turns a connection that clients share into a replica's"},
     {"replconf", "it turns a connection that clients share into a replica's"},
+    {"script|debug", "it would debug a connection that clients share"},
     {"migrate", kMovesKeys},
     {"restore-asking", kMovesKeys},
     {"asking", kMovesKeys},
@@ -87,7 +88,7 @@ void Check(const Section& at, std::string_view key, const AllowedCommand& allowe
 std::string_view WhyNeverAllowed(std::string_view name) {
   const std::string_view command = name.substr(0, name.find('|'));
   for (const Never& never : kNever) {
-    if (never.command == command) return never.reason;
+    if (never.command == command || never.command == name) return never.reason;
   }
   return {};
 }

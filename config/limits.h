@@ -51,6 +51,15 @@ inline constexpr size_t kDirtyKeysMax = 1'000'000;
 inline constexpr size_t kBlockedPollParts = 100;
 inline constexpr size_t kBlockedPollAtOnce = 16;
 
+// Scripts and functions that are remembered, and their texts; past either the one
+// used least recently is forgotten.
+inline constexpr size_t kScriptsMax = 4096;
+inline constexpr size_t kScriptTextBytes = 32 * 1024 * 1024;
+// A script with more keys is not replayed if it may set deadlines: each is asked.
+inline constexpr size_t kScriptDeadlinesMax = 64;
+// Scripts that the status lists.
+inline constexpr size_t kScriptsShown = 100;
+
 inline constexpr uint32_t kDatabasesMax = 16 * 1024;
 inline constexpr uint32_t kHashSlots = 16'384;
 inline constexpr uint32_t kPartitions = 1'024;

@@ -17,6 +17,12 @@ constexpr std::string_view kSecretMark = "sha256:";
 
 const char* Name(Ack ack) { return ack == Ack::kBoth ? "both" : "authority"; }
 const char* Name(FollowerData data) { return data == FollowerData::kTrust ? "trust" : "refuse"; }
+const char* Name(Scripts scripts) {
+  return scripts == Scripts::kAuto ? "auto" : scripts == Scripts::kReplay ? "replay" : "sync";
+}
+const char* Name(UndeclaredKeys keys) {
+  return keys == UndeclaredKeys::kRefuse ? "refuse" : "replay";
+}
 const char* Name(Prefer prefer) { return prefer == Prefer::kFastest ? "fastest" : "split"; }
 const char* Name(LogFormat format) { return format == LogFormat::kJson ? "json" : "text"; }
 
@@ -127,6 +133,13 @@ Lines LinesOf(const Settings& settings) {
   lines["mirror.ack_timeout"] = TimeText(settings.mirror.ack_timeout);
   lines["mirror.memory"] = SizeText(settings.mirror.memory_bytes);
   lines["mirror.follower_data"] = Name(settings.mirror.follower_data);
+  // Not named while they are as they were before there were such settings.
+  if (settings.mirror.scripts != Scripts::kAuto) {
+    lines["mirror.scripts"] = Name(settings.mirror.scripts);
+  }
+  if (settings.mirror.undeclared_keys != UndeclaredKeys::kReplay) {
+    lines["mirror.undeclared_keys"] = Name(settings.mirror.undeclared_keys);
+  }
   AddRoutes(settings.routes, lines);
   AddAllow(settings.allow, lines);
   lines["limits.clients"] = std::to_string(settings.limits.clients);

@@ -21,8 +21,8 @@ const Keys kRootKeys = {
 const Keys kListenKeys = {{"address", "mode", "tls"}};
 const Keys kStoresKeys = {{"legacy", "new"}};
 const Keys kStoreKeys = {{"url", "password_file", "tls"}};
-const Keys kMirrorKeys = {{"ack", "ack_timeout", "memory", "follower_data"},
-                          {"scripts", "undeclared_keys", "big_key"}};
+const Keys kMirrorKeys = {
+    {"ack", "ack_timeout", "memory", "follower_data", "scripts", "undeclared_keys"}, {"big_key"}};
 const Keys kLimitsKeys = {{"clients", "pinned", "request", "client_output", "client_idle", "connect_timeout",
                            "command_timeout", "stop_timeout"}};
 const Keys kAdminKeys = {{"listen", "token", "token_file"}, {"tokens_file"}};
@@ -127,6 +127,14 @@ void ReadMirror(const Section& root, MirrorSettings& mirror) {
   section->Choice<FollowerData>(
       "follower_data", {{"refuse", FollowerData::kRefuse}, {"trust", FollowerData::kTrust}},
       mirror.follower_data);
+  section->Choice<Scripts>(
+      "scripts",
+      {{"auto", Scripts::kAuto}, {"replay", Scripts::kReplay}, {"sync", Scripts::kSync}},
+      mirror.scripts);
+  section->Choice<UndeclaredKeys>(
+      "undeclared_keys",
+      {{"replay", UndeclaredKeys::kReplay}, {"refuse", UndeclaredKeys::kRefuse}},
+      mirror.undeclared_keys);
 }
 
 void ReadLimits(const Section& root, Limits& limits) {

@@ -30,6 +30,11 @@ struct Endpoint {
 enum class Stage { kObserve, kMirror, kRamp };
 enum class Ack { kAuthority, kBoth };
 enum class FollowerData { kRefuse, kTrust };
+// What becomes of a script's effect: by the judgement of its text, always run on
+// the follower, or always copied from the authority key by key.
+enum class Scripts { kAuto, kReplay, kSync };
+// Of scripts that may touch keys which they don't declare.
+enum class UndeclaredKeys { kReplay, kRefuse };
 enum class Prefer { kSplit, kFastest };
 
 struct MirrorSettings {
@@ -37,6 +42,8 @@ struct MirrorSettings {
   std::chrono::milliseconds ack_timeout{100};  // ack: both waits this long at most
   uint64_t memory_bytes = 256ull << 20;        // bound of the mirror log
   FollowerData follower_data = FollowerData::kRefuse;
+  Scripts scripts = Scripts::kAuto;
+  UndeclaredKeys undeclared_keys = UndeclaredKeys::kReplay;
 };
 
 // What holds for the reads of one route.

@@ -11,6 +11,7 @@
 #include <vector>
 
 #include "config/plan.h"
+#include "proxy/backend/side_commands.h"
 #include "proxy/backend/store_link.h"
 #include "proxy/mirror_events.h"
 #include "proxy/worker/client_pause.h"
@@ -60,6 +61,7 @@ struct Core {
   bool Used(const std::string& name) const;
   // What the authority has and the follower lacks; nullptr until both are known.
   std::atomic<const routing::CommandSet*> follower_lacks{nullptr};
+  SideCommands side_commands;
   std::atomic<int64_t> databases{16};  // of the authority, as its configuration says
 
  private:

@@ -96,4 +96,14 @@ void MirrorEvents::OnApplierMustReconnect(std::string_view reason) {
   spdlog::warn("the applier's connection is made anew reason=\"{}\"", reason);
 }
 
+void MirrorEvents::OnLibraryRefused(std::string_view error) {
+  ++libraries_refused_;
+  uint64_t held_back = 0;
+  if (!refused_log_.Allow(held_back)) return;
+  spdlog::warn(
+      "the follower refused a change of function libraries; calls of their functions are copied "
+      "key by key error=\"{}\" not_logged={}",
+      Printable(error), held_back);
+}
+
 }  // namespace crossfade::proxy

@@ -24,6 +24,7 @@ class MirrorEvents final : public replication::ReplicatorEvents {
   void OnSyncRefused(uint32_t db, std::string_view key, std::string_view error) override;
   void OnCopyWanted(std::string_view reason) override;
   void OnApplierMustReconnect(std::string_view reason) override;
+  void OnLibraryRefused(std::string_view error) override;
 
   // Per route: matched, mismatched, ignored_expiring, ignored_dirty.
   struct ShadowCounts {
@@ -31,6 +32,7 @@ class MirrorEvents final : public replication::ReplicatorEvents {
   };
   const std::vector<ShadowCounts>& shadow() const { return shadow_; }
   const std::string& copy_reason() const { return copy_reason_; }
+  uint64_t libraries_refused() const { return libraries_refused_; }
 
   std::atomic<bool> copy_wanted{false};
   std::atomic<bool> applier_must_reconnect{false};
@@ -50,6 +52,7 @@ class MirrorEvents final : public replication::ReplicatorEvents {
   Core& core_;
   std::vector<ShadowCounts> shadow_;
   std::string copy_reason_;
+  uint64_t libraries_refused_ = 0;
   LogPacer drift_log_, shadow_log_, refused_log_;
 };
 

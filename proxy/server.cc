@@ -231,6 +231,7 @@ StopReport Server::Stop(milliseconds deadline) {
     report.dirty_keys_left = impl.core.replicator.dirty().size();
   }
   impl.driver->Stop();
+  impl.core.side_commands.Stop();
   for (const auto& worker : impl.core.workers) worker->Stop();
   return report;
 }

@@ -55,6 +55,37 @@ void AddMirror(Core& core, Snapshot& snapshot) {
   snapshot.drift["sync_refused"] = counters.syncs_refused;
 }
 
+std::string VerdictName(const routing::ScriptVerdict& verdict) {
+  if (!verdict.seen) return "unseen";
+  if (!verdict.writes) return "reads";
+  if (verdict.undeclared) return "undeclared";
+  return verdict.replayable ? "replay" : "sync";
+}
+
+void AddScripts(Core& core, Snapshot& snapshot) {
+  const std::lock_guard lock(core.mutex);
+  const replication::ScriptBook& book = core.replicator.scripts();
+  snapshot.exact = book.claim.holds();
+  snapshot.exact_doubts = book.claim.doubts;
+  snapshot.doubt_script = book.claim.script;
+  snapshot.doubt_reason = book.claim.reason;
+  const replication::ScriptCounters& counters = book.counters;
+  snapshot.script_calls = {{"reads", counters.reads},       {"replay", counters.replayed},
+                           {"sync", counters.synced},       {"undeclared", counters.undeclared},
+                           {"unseen", counters.unseen},     {"failed", counters.failed},
+                           {"refused", counters.refused}};
+  snapshot.scripts_known = book.size();
+  snapshot.script_text_bytes = book.text_bytes();
+  snapshot.libraries_refused = core.events.libraries_refused();
+  for (const replication::ScriptRef& script : book.latest_first()) {
+    if (snapshot.scripts.size() == limits::kScriptsShown) break;
+    if (script->calls == 0) continue;
+    const routing::ScriptVerdict& verdict = script->verdict;
+    snapshot.scripts.push_back({script->id, script->function, VerdictName(verdict), verdict.reason,
+                                script->calls, script->replayed, script->synced, script->failed});
+  }
+}
+
 void AddRoutes(Core& core, const std::vector<std::shared_ptr<RouteCounters>>& counters,
                Snapshot& snapshot) {
   static constexpr const char* kResults[] = {"matched", "mismatched", "ignored_expiring",
@@ -131,6 +162,7 @@ Snapshot SnapshotOf(Core& core, const ActivePlan& plan,
   snapshot.stores.push_back(StoreOf(core, core.authority(), 0, true));
   snapshot.stores.push_back(StoreOf(core, core.follower(), 1, false));
   AddMirror(core, snapshot);
+  AddScripts(core, snapshot);
   AddRoutes(core, counters, snapshot);
   AddWorkers(core, snapshot);
   AddMissingCommands(core, snapshot);

@@ -47,6 +47,15 @@ struct ShadowCount {
   uint64_t count = 0;
 };
 
+// A script (by its SHA1) or a function (by its name) that was called.
+struct ScriptSnapshot {
+  std::string id;
+  bool function = false;
+  std::string verdict;  // "reads", "replay", "sync", "undeclared", "unseen"
+  std::string reason;   // why not "reads" or "replay"
+  uint64_t calls = 0, replayed = 0, synced = 0, failed = 0;
+};
+
 struct Snapshot {
   uint64_t plan_epoch = 0;
   std::string plan_digest;
@@ -71,6 +80,18 @@ struct Snapshot {
   uint64_t ack_timeouts = 0;  // mirror.ack: both, answered before the effect was applied
   std::map<std::string, uint64_t> effects;  // by kind: replay, rewritten, sync, flush, none, ...
   std::map<std::string, uint64_t> drift;    // by reason
+
+  // Whether the follower is exact, but for what is under way; not once a script may
+  // have written keys that it does not declare.
+  bool exact = true;
+  uint64_t exact_doubts = 0;  // calls of such scripts
+  std::string doubt_script;   // the last of them, and why
+  std::string doubt_reason;
+  std::map<std::string, uint64_t> script_calls;  // by verdict
+  uint64_t scripts_known = 0;
+  uint64_t script_text_bytes = 0;
+  uint64_t libraries_refused = 0;       // changes of function libraries, by the follower
+  std::vector<ScriptSnapshot> scripts;  // those called last
 
   uint64_t copy_keys_done = 0;    // initial copy
   uint64_t copy_keys_total = 0;   // an estimate from the store's count; 0 when unknown

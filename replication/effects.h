@@ -54,6 +54,9 @@ struct Effect {
   // kRewritten: the exact RESP2 reply that the last command (of a transaction:
   // EXEC) must get; empty where only an error would be a difference.
   std::string expected;
+  // kRewritten: so many commands stand behind the one whose reply is `expected`
+  // and correct what it did; of them only an error is a difference.
+  uint32_t corrections = 0;
   // A key that the effect keeps, reads or may create could have vanished on one
   // side alone without the replies telling: its expiry is checked first (R5).
   bool guard = false;
@@ -79,10 +82,27 @@ inline bool IsPlainReplay(const routing::CommandSpec& spec, size_t argc, std::st
   return spec.id == routing::CommandId::kSet && argc == 3 && reply == "+OK\r\n";
 }
 
+// What was decided of a script (scripts.h), as far as its effect depends on it.
+struct ScriptTraits {
+  bool reads = false;        // it writes nothing
+  bool replay = false;       // the follower may run it
+  bool sets_expiry = false;  // its keys' deadlines must be known
+  bool all_keys = false;     // it may change all keys of a db
+  std::string_view text;     // of EVALSHA: what it runs, for a follower that may not have it
+};
+
+// Of EVAL, EVALSHA and FCALL alone. `request` is the client's own bytes,
+// `deadlines` those of the declared keys, if all were read behind it. kNothing, kReplay,
+// kRewritten (the request, and behind it what makes the deadlines those of the
+// authority), or kSync, which is all that is known after an error.
+void DeriveScript(const ScriptTraits& traits, std::string_view request, std::string_view reply,
+                  std::optional<std::span<const Deadline>> deadlines, Effect& effect);
+
 // A command inside a transaction, and the spec it was found to have.
 struct QueuedCommand {
   const routing::CommandSpec* spec;
   routing::Args args;
+  std::optional<ScriptTraits> script = std::nullopt;  // of a script
 };
 
 // Of a whole transaction: EXEC's reply is judged element by element. `deadlines`

@@ -39,6 +39,7 @@ LogEntry& MirrorLog::Append(EntryKind kind, std::string_view guards, std::string
   entry.intent = 0;
   entry.expected = 0;
   entry.guards = 0;
+  entry.corrections = 0;
   entry.replies = 1;
   entry.head = at;
   entry.head_block = chunk.block.get();

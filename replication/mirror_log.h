@@ -21,7 +21,11 @@ enum class EntryKind : uint8_t {
   kSync,    // a key's whole state
   kFlush,   // FLUSHALL or FLUSHDB: always applied, survives losses
   kSwap,    // touches all keys, and can't be repeated: a loss means copying again
-  kShadow,  // a client's read, to be compared at this very position
+  // A script that may write keys it does not name: applied even where those it names
+  // are dirty; a loss means copying again.
+  kUndeclared,
+  kLibrary,  // FUNCTION LOAD and the like: always applied, survives losses
+  kShadow,   // a client's read, to be compared at this very position
 };
 
 struct LogEntry {
@@ -31,6 +35,7 @@ struct LogEntry {
   uint64_t intent = 0;    // 0: none
   uint64_t expected = 0;  // digest of the reply that the last command must get; 0: any but an error
   uint32_t guards = 0;    // PTTL commands at the beginning
+  uint32_t corrections = 0;  // commands at the end, behind the one whose reply is checked
   uint32_t replies = 0;   // how many replies it gets, guards included
   const char* head = nullptr;  // guards, and the effect unless it is shared
   uint32_t head_size = 0;
@@ -51,6 +56,7 @@ struct LogEntry {
                              : std::string_view(head + guard_size, head_size - guard_size);
   }
   size_t size() const { return size_t{head_size} + shared_size; }
+  bool SurvivesLosses() const { return kind == EntryKind::kFlush || kind == EntryKind::kLibrary; }
 };
 
 class MirrorLog {

@@ -50,6 +50,7 @@ void Replicator::BeginCopy() {
   if (state_ != MirrorState::kUnfinished) return;
   if (!Quiet()) return;
   state_ = MirrorState::kCopying;
+  scripts_.claim = {};
   // No effect is applied before its keys are synced, and syncs tell their expiries.
   expiries_.Clear();
 }
@@ -75,6 +76,7 @@ void Replicator::LeaveLive(std::string_view reason) {
   ++era_;
   for (uint64_t seq = next_; seq <= log_.head_seq(); ++seq) Drop(log_.At(seq), seq);
   dirty_.Clear();
+  scripts_.FollowerForgot();
   if (in_flight_ == 0) PopDone();
   events_.OnCopyWanted(reason);
 }

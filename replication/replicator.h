@@ -21,6 +21,7 @@
 #include "replication/key_gate.h"
 #include "replication/key_stripes.h"
 #include "replication/mirror_log.h"
+#include "replication/scripts.h"
 #include "replication/write_keys.h"
 #include "routing/commands/command_set.h"
 #include "routing/commands/command_table.h"
@@ -85,6 +86,8 @@ class ReplicatorEvents {
   virtual void OnCopyWanted(std::string_view reason) = 0;
   // The applier's connection must be closed and made anew.
   virtual void OnApplierMustReconnect(std::string_view reason) = 0;
+  // Calls of its functions can't be replayed: their keys are synced.
+  virtual void OnLibraryRefused(std::string_view /*error*/) {}
 
  protected:
   ~ReplicatorEvents() = default;
@@ -107,6 +110,7 @@ struct WriteRecord {
   std::vector<int64_t> deadlines;  // those that have come
   bool deadlines_unknown = false;  // one of them was refused
   std::string held_reply;          // the reply, while they are awaited
+  ScriptRun script;                // of a script; of a transaction only `undeclared`
 };
 
 // Bytes to be sent, and the block they lie in.
@@ -138,6 +142,16 @@ class Replicator {
   void LoseWrite(LaneId lane, WriteRecord& write);
   // The filter of R5, for shadow reads that want the authority's deadline.
   bool MayHaveExpiry(uint64_t key_hash) const { return expiries_.MayHaveExpiry(key_hash); }
+
+  // ---- Scripts (replicator_scripts.cc).
+  ScriptBook& scripts() { return scripts_; }
+  const ScriptBook& scripts() const { return scripts_; }
+  // Sees to it that the follower has the script, from here on in the log. Returns
+  // true when something was logged.
+  bool GiveScript(Script& script);
+  // Of the authority's libraries, at the beginning of a copy: in the log, so that
+  // what clients change meanwhile comes behind.
+  void GiveLibrary(std::string_view text);
 
   // A lane was lost with writes unanswered that its server may yet execute: no
   // key may be synced before that connection is known to be dead (design R8).
@@ -242,11 +256,20 @@ class Replicator {
 
   // replicator_writes.cc
   uint64_t Derive(WriteRecord& write, std::string_view reply, int64_t unix_ms);
+  uint64_t Log(WriteRecord& write, std::string_view reply, bool whole_keyspace);
   uint64_t DeriveShadow(WriteRecord& write, std::string_view reply);
   bool DeriveTransactionEffect(WriteRecord& write, std::string_view reply, int64_t unix_ms);
   uint64_t AppendEffect(WriteRecord& write, EntryKind kind, std::string_view reply);
-  uint64_t AppendFlush(WriteRecord& write);
   bool FollowerLacksIt() const;
+  uint64_t AppendAlways(WriteRecord& write, EntryKind kind, std::string_view bytes);
+  // replicator_scripts.cc
+  void DeriveScriptEffect(WriteRecord& write, std::string_view reply);
+  std::optional<ScriptTraits> TraitsInTransaction(const routing::CommandSpec& spec,
+                                                  routing::Args args, bool ran);
+  uint64_t AppendUndeclared(WriteRecord& write, std::string_view reply);
+  void NoteLibraryCommand(const WriteRecord& write);
+  void CountScript(const ScriptRun& run, std::string_view reply);
+  // replicator_writes.cc again
   void BuildGuards(uint32_t db);
   void NoteExpiries(uint32_t db);
   void Parse(std::string_view bytes);
@@ -291,6 +314,7 @@ class Replicator {
   void FinishShadow(LogEntry& entry, uint64_t seq, std::string_view frame, int64_t unix_ms);
   void OnSelectReply(std::string_view frame);
   void NoteGuard(std::string_view frame);
+  void NoteChecked(const LogEntry& entry, std::string_view frame);
   void Drop(LogEntry& entry, uint64_t seq);
   void GiveUpEntry(LogEntry& entry, uint64_t seq, Drift reason, uint64_t dirty_seq);
   void PopDone();
@@ -309,6 +333,7 @@ class Replicator {
   ExpiryFilter expiries_;
   MirrorLog log_;
   DirtyKeys dirty_;
+  ScriptBook scripts_;
   ReplicatorCounters counters_;
   uint64_t last_dropped_ = 0;
   int64_t clock_offset_ms_ = 0;
@@ -321,6 +346,7 @@ class Replicator {
   size_t in_flight_bytes_ = 0;
   uint32_t replies_seen_ = 0;  // of the oldest entry
   bool guard_failed_ = false;
+  bool reply_differs_ = false;  // of an entry with corrections
   bool follower_expiring_ = false;
   uint32_t applier_db_ = 0;
   uint32_t wanted_db_ = 0;
@@ -339,6 +365,7 @@ class Replicator {
   std::vector<ParsedCommand> parsed_;
   std::vector<QueuedCommand> queued_;
   std::vector<Deadline> transaction_deadlines_;
+  std::vector<ScriptRef> transaction_scripts_;
   std::vector<StreamLength> transaction_lengths_;
   Positions positions_;
   std::vector<uint32_t> dbs_;

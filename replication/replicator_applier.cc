@@ -36,6 +36,7 @@ void Replicator::FollowerReady() {
   select_sent_ = false;
   replies_seen_ = 0;
   guard_failed_ = false;
+  reply_differs_ = false;
   follower_expiring_ = false;
 }
 
@@ -45,9 +46,10 @@ void Replicator::FollowerLost() {
   follower_doubtful_ = true;
   select_sent_ = false;
   replies_seen_ = 0;
+  scripts_.FollowerForgot();
   for (uint64_t seq = log_.applied_seq() + 1; seq < next_; ++seq) {
     LogEntry& entry = log_.At(seq);
-    if (entry.kind == EntryKind::kFlush) {  // sent again, before all else
+    if (entry.SurvivesLosses()) {  // sent again, before all else
       entry.sent = false;
       for (const uint64_t hash : entry.keys.hashes()) --stripes_.Of(hash).unanswered;
       if (entry.keys.all()) --stripes_.all().unanswered;
@@ -84,6 +86,8 @@ void Replicator::GiveUpEntry(LogEntry& entry, uint64_t seq, Drift reason, uint64
     MarkKey(entry.db, parsed_args_[1], reason, dirty_seq, false);
   } else if (entry.kind == EntryKind::kSwap) {
     LeaveLive("a change of all keys was lost on its way to the follower");
+  } else if (entry.kind == EntryKind::kUndeclared) {
+    LeaveLive("a script that may write keys it does not declare was lost on its way to the follower");
   }
   Drop(entry, seq);
 }
@@ -120,15 +124,17 @@ void Replicator::Feed(std::vector<Piece>& out) {
 // dropped whole, and what it writes is dirty too (design R6).
 bool Replicator::MayBeSent(LogEntry& entry, uint64_t seq) {
   if (entry.kind == EntryKind::kDropped) return false;
-  if (dirty_.empty() || entry.kind == EntryKind::kSync || entry.kind == EntryKind::kFlush) {
-    return true;
-  }
+  if (dirty_.empty() || entry.kind == EntryKind::kSync || entry.SurvivesLosses()) return true;
   if (entry.kind == EntryKind::kSwap) {
     LeaveLive("keys became dirty before a change of all keys");
     return false;
   }
   Parse(entry.Effect());
   if (!AnyKeySuspended(entry.db, seq)) return true;
+  if (entry.kind == EntryKind::kUndeclared) {
+    MarkWritten(entry.db, Drift::kSpread, seq, true);
+    return entry.kind == EntryKind::kUndeclared;  // still: live may have been left
+  }
   if (entry.kind == EntryKind::kShadow) {
     events_.OnShadow({entry.route, ShadowResult::kIgnoredDirty, entry.db, {}, {}, 0, 0});
   } else {
@@ -193,6 +199,7 @@ void Replicator::OnFollowerReply(std::string_view frame, int64_t now_us, int64_t
   LogEntry& entry = log_.At(seq);
   ++replies_seen_;
   if (replies_seen_ <= entry.guards) return NoteGuard(frame);
+  if (entry.corrections > 0) NoteChecked(entry, frame);
   if (replies_seen_ < entry.replies) return;  // MULTI, QUEUED: an error shows in EXEC's reply
   FinishEntry(entry, seq, frame, now_us, unix_ms);
   if (entry.kind == EntryKind::kSync) --syncs_under_way_;
@@ -202,8 +209,20 @@ void Replicator::OnFollowerReply(std::string_view frame, int64_t now_us, int64_t
   in_flight_bytes_ -= entry.size();
   replies_seen_ = 0;
   guard_failed_ = false;
+  reply_differs_ = false;
   follower_expiring_ = false;
   PopDone();
+}
+
+// Behind the reply that is checked come those to corrections.
+void Replicator::NoteChecked(const LogEntry& entry, std::string_view frame) {
+  const uint32_t checked = entry.replies - entry.corrections;
+  if (replies_seen_ == checked) {
+    reply_differs_ = ReplyDigest(frame) != entry.expected;
+    if (frame.starts_with("-NOSCRIPT")) scripts_.FollowerForgot();
+  } else if (replies_seen_ > checked) {
+    reply_differs_ = reply_differs_ || AnyError(frame);
+  }
 }
 
 // No key, or one about to expire, where the entry counts on the key.
@@ -221,11 +240,15 @@ void Replicator::FinishEntry(LogEntry& entry, uint64_t seq, std::string_view fra
                              int64_t now_us, int64_t unix_ms) {
   switch (entry.kind) {
     case EntryKind::kEffect:
+    case EntryKind::kUndeclared:
       return FinishEffect(entry, seq, frame);
     case EntryKind::kSync:
       return FinishSyncEntry(entry, seq, frame, now_us);
     case EntryKind::kFlush:
       if (frame.front() == '-') LeaveLive("the follower refused to be flushed");
+      return;
+    case EntryKind::kLibrary:
+      if (frame.front() == '-') events_.OnLibraryRefused(frame);
       return;
     case EntryKind::kSwap:
       // A key that became dirty after this was sent lies elsewhere now.
@@ -242,9 +265,11 @@ void Replicator::FinishEntry(LogEntry& entry, uint64_t seq, std::string_view fra
 }
 
 void Replicator::FinishEffect(LogEntry& entry, uint64_t seq, std::string_view frame) {
-  const bool differs =
-      entry.expected != 0 ? ReplyDigest(frame) != entry.expected : AnyError(frame);
+  const bool differs = entry.corrections > 0 ? reply_differs_
+                       : entry.expected != 0 ? ReplyDigest(frame) != entry.expected
+                                             : AnyError(frame);
   if (!differs && !guard_failed_ && dirty_.empty()) return;
+  if (differs && frame.starts_with("-NOSCRIPT")) scripts_.FollowerForgot();
   Parse(entry.Effect());
   if (differs || guard_failed_) {
     MarkNamed(entry.db, differs ? Drift::kReply : Drift::kExpiry, seq);

@@ -64,6 +64,7 @@ void Replicator::LoseWrite(LaneId lane, WriteRecord& write) {
   Parse(write.request);
   if (write.keys.all()) {
     LeaveLive("a command on all keys was lost with the authority's connection");
+    scripts_.set_libraries_stale(true);
   } else {
     MarkWritten(write.db, Drift::kUnknownFate, log_.head_seq(), true);
   }
@@ -82,6 +83,10 @@ uint64_t Replicator::Derive(WriteRecord& write, std::string_view reply, int64_t 
   if (write.spec != nullptr) {
     const routing::Args args(parsed_args_);
     if (write.resp3 && ToResp2(write.spec, args, reply, resp2_)) reply = resp2_;
+    if (write.script.what == ScriptRun::What::kCall) {
+      DeriveScriptEffect(write, reply);
+      return Log(write, reply, write.script.script->verdict.all_keys);
+    }
     std::optional<Deadline> deadline;
     std::optional<StreamLength> length;
     if (!write.deadlines.empty() && !write.deadlines_unknown) {
@@ -94,8 +99,14 @@ uint64_t Replicator::Derive(WriteRecord& write, std::string_view reply, int64_t 
   } else {
     whole_keyspace = DeriveTransactionEffect(write, reply, unix_ms);
   }
+  return Log(write, reply, whole_keyspace);
+}
+
+// What has been derived.
+uint64_t Replicator::Log(WriteRecord& write, std::string_view reply, bool whole_keyspace) {
   Drift unknown = Drift::kUnknownEffect;
-  if (follower_lacks_ != nullptr && FollowerLacksIt()) {
+  const bool library = write.script.what == ScriptRun::What::kLibraries;
+  if (follower_lacks_ != nullptr && !library && FollowerLacksIt()) {
     effect_.kind = Effect::Kind::kSync;
     unknown = Drift::kUnsupported;
   }
@@ -104,7 +115,7 @@ uint64_t Replicator::Derive(WriteRecord& write, std::string_view reply, int64_t 
       ++counters_.none;
       return 0;
     case Effect::Kind::kSync:
-      if (write.keys.all()) {
+      if (write.keys.all() && (!write.script.undeclared || whole_keyspace)) {
         LeaveLive("a command on all keys has an effect that can't be derived");
         return 0;
       }
@@ -112,7 +123,8 @@ uint64_t Replicator::Derive(WriteRecord& write, std::string_view reply, int64_t 
                   state_ == MirrorState::kLive);
       return 0;
     case Effect::Kind::kFlush:
-      return AppendFlush(write);
+      ++counters_.flushed;
+      return AppendAlways(write, EntryKind::kFlush, write.request);
     case Effect::Kind::kSwap:
     case Effect::Kind::kReplay:
     case Effect::Kind::kRewritten:
@@ -127,6 +139,15 @@ uint64_t Replicator::Derive(WriteRecord& write, std::string_view reply, int64_t 
     }
     LeaveLive("all keys changed while some were not in step");
     return 0;
+  }
+  if (write.script.what != ScriptRun::What::kNone) {
+    if (write.script.undeclared) return AppendUndeclared(write, reply);
+    if (write.script.what == ScriptRun::What::kForget) scripts_.FollowerForgot();
+    if (write.script.what == ScriptRun::What::kLibraries) {
+      NoteLibraryCommand(write);
+      const bool verbatim = effect_.kind == Effect::Kind::kReplay;
+      return AppendAlways(write, EntryKind::kLibrary, verbatim ? write.request : effect_.bytes);
+    }
   }
   if (state_ == MirrorState::kCopying) {
     MarkWritten(write.db, Drift::kSpread, log_.head_seq(), false);
@@ -158,10 +179,12 @@ bool Replicator::DeriveTransactionEffect(WriteRecord& write, std::string_view re
   queued_.clear();
   transaction_deadlines_.clear();
   transaction_lengths_.clear();
+  transaction_scripts_.clear();
   if (write.deadlines_unknown) {
     effect_.kind = Effect::Kind::kSync;
     return false;
   }
+  const bool ran = !reply.empty() && reply.front() != '-' && reply != "*-1\r\n" && reply != "_\r\n";
   for (size_t i = 1; i + 1 < parsed_.size(); ++i) {  // between MULTI and EXEC
     const ParsedCommand& command = parsed_[i];
     const routing::Args args(parsed_args_.data() + command.first, command.count);
@@ -169,7 +192,7 @@ bool Replicator::DeriveTransactionEffect(WriteRecord& write, std::string_view re
       effect_.kind = Effect::Kind::kSync;
       return false;
     }
-    queued_.push_back({command.spec, args});
+    queued_.push_back({command.spec, args, TraitsInTransaction(*command.spec, args, ran)});
     const AskBehind ask = WhatToAskBehind(*command.spec, args);
     const size_t asked = transaction_deadlines_.size() + transaction_lengths_.size();
     if (!ask || asked >= write.deadlines.size()) continue;
@@ -244,6 +267,7 @@ uint64_t Replicator::AppendEffect(WriteRecord& write, EntryKind kind, std::strin
   entry.intent = write.intent;
   entry.guards = guard_count_;
   entry.replies = guard_count_ + (rewritten ? effect_.commands : 1);
+  entry.corrections = rewritten ? effect_.corrections : 0;
   if (!rewritten) {
     entry.expected = ReplyDigest(reply);
   } else if (!effect_.expected.empty()) {
@@ -255,13 +279,13 @@ uint64_t Replicator::AppendEffect(WriteRecord& write, EntryKind kind, std::strin
   return log_.head_seq();
 }
 
-uint64_t Replicator::AppendFlush(WriteRecord& write) {
-  LogEntry& entry = log_.Append(EntryKind::kFlush, {}, write.request, {}, nullptr);
+// An entry that no dirty key and no loss keeps from being applied.
+uint64_t Replicator::AppendAlways(WriteRecord& write, EntryKind kind, std::string_view bytes) {
+  LogEntry& entry = log_.Append(kind, {}, bytes, {}, nullptr);
   entry.db = write.db;
   entry.intent = write.intent;
   std::swap(entry.keys, write.keys);
   Count(entry, log_.head_seq());
-  ++counters_.flushed;
   return log_.head_seq();
 }
 
@@ -301,6 +325,7 @@ uint64_t Replicator::DeriveShadow(WriteRecord& write, std::string_view reply) {
 void Replicator::Collapse() {
   ++counters_.collapses;
   struct Kept {
+    EntryKind kind;
     std::string bytes;
     uint32_t db;
     uint64_t intent;
@@ -311,18 +336,19 @@ void Replicator::Collapse() {
   const bool reconnect = in_flight_ > 0 || select_sent_;
   for (uint64_t seq = log_.applied_seq() + 1; seq <= head; ++seq) {
     LogEntry& entry = log_.At(seq);
-    if (entry.kind == EntryKind::kFlush) {
+    if (entry.SurvivesLosses()) {
       if (entry.sent) {
         const auto unsend = [](KeyStripe& stripe) { --stripe.unanswered; };
         for (const uint64_t hash : entry.keys.hashes()) unsend(stripes_.Of(hash));
         if (entry.keys.all()) unsend(stripes_.all());
       }
-      flushes.push_back({std::string(entry.Effect()), entry.db, entry.intent, entry.keys});
+      flushes.push_back({entry.kind, std::string(entry.Effect()), entry.db, entry.intent, entry.keys});
       entry.kind = EntryKind::kDropped;
       continue;
     }
     GiveUpEntry(entry, seq, Drift::kCollapse, head);
   }
+  scripts_.FollowerForgot();
   next_ = head + 1;
   in_flight_ = 0;
   in_flight_bytes_ = 0;
@@ -336,7 +362,7 @@ void Replicator::Collapse() {
       Done(flush.keys, flush.intent, false);
       continue;
     }
-    LogEntry& entry = log_.Append(EntryKind::kFlush, {}, flush.bytes, {}, nullptr);
+    LogEntry& entry = log_.Append(flush.kind, {}, flush.bytes, {}, nullptr);
     entry.db = flush.db;
     entry.intent = flush.intent;
     entry.keys = flush.keys;

@@ -204,6 +204,20 @@ void WriteMirror(Writer& out, const Snapshot& s) {
              s.breaker_trips);
 }
 
+void WriteScripts(Writer& out, const Snapshot& s) {
+  WriteByKey(out, "crossfade_scripts_total", "verdict",
+             "Calls of scripts and functions, by what their texts say of them.", s.script_calls);
+  out.Single("crossfade_scripts_known", "gauge", "Scripts and functions that are remembered.",
+             s.scripts_known);
+  out.Single("crossfade_exact", "gauge",
+             "0 once a script may have written keys that it does not declare.", s.exact ? 1 : 0);
+  out.Single("crossfade_exact_doubts_total", "counter",
+             "Calls of scripts that may write keys they do not declare, since the last copy.",
+             s.exact_doubts);
+  out.Single("crossfade_libraries_refused_total", "counter",
+             "Changes of function libraries that the follower refused.", s.libraries_refused);
+}
+
 void WriteProxy(Writer& out, const Snapshot& s, const ReloadHistory& reloads) {
   out.Single("crossfade_stage", "gauge", "Stage: 0 observe, 1 mirror, 2 ramp.",
              StageValue(s.stage));
@@ -235,6 +249,7 @@ std::string RenderMetrics(const Snapshot& snapshot, const ReloadHistory& reloads
   WriteRequests(out, snapshot);
   WriteReads(out, snapshot);
   WriteMirror(out, snapshot);
+  WriteScripts(out, snapshot);
   WriteProxy(out, snapshot, reloads);
   return out.Take();
 }

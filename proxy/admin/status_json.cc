@@ -85,6 +85,29 @@ void AddMirror(ordered_json& document, const Snapshot& s, const config::Settings
                    {"partitions", limits::kPartitions}});
 }
 
+void AddScripts(ordered_json& document, const Snapshot& s) {
+  ordered_json scripts = ordered_json::array();
+  for (const ScriptSnapshot& script : s.scripts) {
+    scripts.push_back({{"id", script.id},
+                       {"function", script.function},
+                       {"verdict", script.verdict},
+                       {"reason", script.reason},
+                       {"calls", script.calls},
+                       {"replayed", script.replayed},
+                       {"synced", script.synced},
+                       {"failed", script.failed}});
+  }
+  document.update({{"exact", s.exact},
+                   {"exact_doubts", s.exact_doubts},
+                   {"doubt_script", s.doubt_script},
+                   {"doubt_reason", s.doubt_reason},
+                   {"script_calls", s.script_calls},
+                   {"scripts_known", s.scripts_known},
+                   {"script_text_bytes", s.script_text_bytes},
+                   {"libraries_refused", s.libraries_refused},
+                   {"scripts", scripts}});
+}
+
 void AddReads(ordered_json& document, const Snapshot& s, const config::Settings& settings) {
   ordered_json routes = ordered_json::array();
   for (const config::Route& route : settings.routes) routes.push_back(RouteDocument(route));
@@ -149,6 +172,7 @@ std::string StatusJson(const StatusInput& input) {
                            {"clients_rejected", s.clients_rejected},
                            {"client_errors", s.client_errors}};
   AddMirror(document, s, settings);
+  AddScripts(document, s);
   AddReads(document, s, settings);
   document["reloads"] = ReloadsDocument(input.reloads);
   return Dump(document);

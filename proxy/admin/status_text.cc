@@ -42,6 +42,7 @@ class Renderer {
     Header();
     Stores();
     Mirror();
+    Scripts();
     Reads();
     Reload();
     return std::move(out_);
@@ -206,6 +207,31 @@ class Renderer {
              Pad(Text(d.at("reason")), 20)] += d.at("count").get<double>();
     }
     return counts;
+  }
+
+  // Nothing while no script was called.
+  void Scripts() {
+    if (!now_.contains("scripts")) return;  // a proxy of before
+    if (now_.at("scripts").empty() && now_.at("exact").get<bool>()) return;
+    std::string calls;
+    for (const auto& [verdict, count] : now_.at("script_calls").items()) {
+      if (count == 0) continue;
+      calls += (calls.empty() ? "" : "  ") + verdict + " " + FormatCount(count.get<uint64_t>());
+    }
+    Line("scripts", calls);
+    if (!now_.at("exact").get<bool>()) {
+      Line("", Warn("NOT EXACT") + "  " +
+                   FormatCount(now_.at("exact_doubts").get<uint64_t>()) +
+                   " calls may have written keys that they do not declare, last " +
+                   Text(now_.at("doubt_script")) + ": " + Text(now_.at("doubt_reason")));
+    }
+    constexpr size_t kShown = 5;
+    for (size_t i = 0; i < now_.at("scripts").size() && i < kShown; ++i) {
+      const json& script = now_.at("scripts").at(i);
+      Line("", Dim("-> ") + Pad(Text(script.at("id")), 40) + Pad(Text(script.at("verdict")), 10) +
+                   PadLeft(FormatCount(script.at("calls").get<uint64_t>()), 10) +
+                   Dim(Text(script.at("reason"))));
+    }
   }
 
   void Reads() {

@@ -5,6 +5,7 @@
 #include <algorithm>
 #include <numeric>
 
+#include "proxy/backend/libraries.h"
 #include "proxy/worker/worker.h"
 #include "routing/resp/encode.h"
 #include "routing/slot.h"
@@ -25,27 +26,6 @@ constexpr std::string_view kPageKeys = "1000";
 uint64_t Sum(const std::map<uint32_t, uint64_t>& counts) {
   return std::accumulate(counts.begin(), counts.end(), uint64_t{0},
                          [](uint64_t sum, const auto& of_db) { return sum + of_db.second; });
-}
-
-// hiredis has parsed it; the table wants the protocol's bytes.
-void AppendAsResp(std::string& out, const redisReply& reply) {
-  switch (reply.type) {
-    case REDIS_REPLY_ARRAY:
-      routing::AppendHead(out, '*', static_cast<int64_t>(reply.elements));
-      for (size_t i = 0; i < reply.elements; ++i) AppendAsResp(out, *reply.element[i]);
-      return;
-    case REDIS_REPLY_INTEGER:
-      routing::AppendInteger(out, reply.integer);
-      return;
-    case REDIS_REPLY_STRING:
-      routing::AppendBulk(out, std::string_view(reply.str, reply.len));
-      return;
-    case REDIS_REPLY_STATUS:
-      out.append("+").append(reply.str, reply.len).append("\r\n");
-      return;
-    default:
-      out += "$-1\r\n";
-  }
 }
 
 }  // namespace
@@ -135,9 +115,15 @@ void MirrorDriver::Step(const ActivePlan& plan) {
     next_check_ = now + kCheckEvery;
     LookUpAddresses();
     const bool other = core_.authority().run_id() != commands_of_;
-    if (other && core_.authority().ready.load() > 0) {
+    bool stale = false;
+    {
+      const std::lock_guard lock(core_.mutex);
+      stale = plan.mirrors && core_.replicator.scripts().libraries_stale();
+    }
+    if ((other || stale) && core_.authority().ready.load() > 0) {
       Result<StoreClient> authority = StoreClient::Connect(core_.authority(), kConnectTimeout);
-      if (authority) LearnCommands(*authority);
+      if (authority && other) LearnCommands(*authority);
+      if (authority && stale) (void)LearnLibraries(*authority, false);  // tried again
     }
     const std::string follower = core_.follower().run_id();
     if (!commands_.empty() && follower != lacks_of_ && core_.follower().ready.load() > 0) {
@@ -148,6 +134,7 @@ void MirrorDriver::Step(const ActivePlan& plan) {
   {
     const std::lock_guard lock(core_.mutex);
     core_.replicator.set_memory_bytes(plan.plan->settings.mirror.memory_bytes);
+    core_.replicator.scripts().set_mode(plan.plan->settings.mirror.scripts);
     if (!plan.mirrors) {
       core_.replicator.SetOff();
       NoteServedUnmirrored();
@@ -259,13 +246,16 @@ void MirrorDriver::StartMirroring(const ActivePlan& plan) {
     const std::lock_guard lock(core_.mutex);
     if (theirs && followers) core_.replicator.set_clock_offset_ms(*theirs - *followers);
     begun_ = true;
-    if (trusted) {
-      core_.replicator.Trust();
-    } else {
-      core_.replicator.BeginCopy();
-    }
+    if (!trusted) core_.replicator.BeginCopy();
   }
-  if (trusted) return;
+  if (const Status given = LearnLibraries(*authority, true); !given) {
+    return SetProgress("connecting", "the functions can't be copied: " + given.error().message);
+  }
+  if (trusted) {
+    const std::lock_guard lock(core_.mutex);
+    core_.replicator.Trust();
+    return;
+  }
   // Counted again, now that no write goes unrecorded: a db may have had its first key.
   const Result<Counts> to_copy = authority->CountKeys();
   const Result<Counts> to_check = follower->CountKeys();
@@ -381,6 +371,30 @@ bool MirrorDriver::AwaitRoom() {
       if (core_.replicator.dirty().size() < kDirtyAhead) return true;
     }
     if (!Sleep(milliseconds(5))) return false;
+  }
+}
+
+// What clients change of them while they are read comes behind in the log, if it
+// is to be given to the follower; else what was read may be of before, and is read again.
+Status MirrorDriver::LearnLibraries(StoreClient& authority, bool give_to_follower) {
+  while (true) {
+    uint64_t changes = 0;
+    {
+      const std::lock_guard lock(core_.mutex);
+      changes = core_.replicator.scripts().library_changes();
+    }
+    const auto libraries = ReadLibraries(authority, *core_.table.load());
+    if (!libraries) return tl::unexpected(libraries.error());
+    const std::lock_guard lock(core_.mutex);
+    replication::ScriptBook& book = core_.replicator.scripts();
+    if (book.library_changes() != changes) continue;
+    book.PutLibraries(*libraries);
+    if (!give_to_follower) return {};
+    for (const replication::Library& library : *libraries) {
+      core_.replicator.GiveLibrary(library.text);
+    }
+    core_.feed_wanted.store(true);
+    return {};
   }
 }
 

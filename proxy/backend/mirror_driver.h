@@ -53,6 +53,7 @@ class MirrorDriver {
   bool Enumerate(StoreClient& store, const Counts& counts, bool count_progress);
   bool AwaitRoom();
   void LearnExpiries(const ActivePlan& plan);
+  Status LearnLibraries(StoreClient& authority, bool give_to_follower);
   bool Settled(const ActivePlan& plan) const;
   void SetProgress(std::string state, std::string detail);
   bool Sleep(std::chrono::milliseconds time);  // false: stop

@@ -60,7 +60,8 @@ Status StoreClient::LogIn(const config::Endpoint& endpoint) {
     if (!auth) return Fail("AUTH: " + auth.error().message);
   }
   const Result<Reply> name = Command({"CLIENT", "SETNAME", "crossfade:background"});
-  if (!name) return Fail(name.error().message);
+  // While a script runs too long, little else is taken than what ends it.
+  if (!name && !name.error().message.starts_with("BUSY")) return Fail(name.error().message);
   return {};
 }
 
@@ -115,12 +116,16 @@ Result<StoreClient::Reply> StoreClient::ReadReply(Deadline deadline) {
   }
 }
 
-Result<StoreClient::Reply> StoreClient::Command(std::initializer_list<std::string_view> args) {
+Result<StoreClient::Reply> StoreClient::Ask(std::span<const std::string_view> args) {
   const Deadline deadline = std::chrono::steady_clock::now() + kPatience;
   std::string request;
   routing::AppendCommand(request, args);
   if (const Status sent = SendAll(request, deadline); !sent) return tl::unexpected(sent.error());
-  Result<Reply> reply = ReadReply(deadline);
+  return ReadReply(deadline);
+}
+
+Result<StoreClient::Reply> StoreClient::Command(std::initializer_list<std::string_view> args) {
+  Result<Reply> reply = Ask({args.begin(), args.size()});
   if (reply && (*reply)->type == REDIS_REPLY_ERROR) {
     return Fail(std::string((*reply)->str, (*reply)->len));
   }
@@ -165,6 +170,28 @@ Result<int64_t> StoreClient::ClockOffsetMs() {
   const int64_t theirs =
       std::stoll((*reply)->element[0]->str) * 1'000'000 + std::stoll((*reply)->element[1]->str);
   return (theirs - (before + after) / 2) / 1000;
+}
+
+void AppendAsResp(std::string& out, const redisReply& reply) {
+  switch (reply.type) {
+    case REDIS_REPLY_ARRAY:
+      routing::AppendHead(out, '*', static_cast<int64_t>(reply.elements));
+      for (size_t i = 0; i < reply.elements; ++i) AppendAsResp(out, *reply.element[i]);
+      return;
+    case REDIS_REPLY_INTEGER:
+      routing::AppendInteger(out, reply.integer);
+      return;
+    case REDIS_REPLY_STRING:
+      routing::AppendBulk(out, std::string_view(reply.str, reply.len));
+      return;
+    case REDIS_REPLY_STATUS:
+    case REDIS_REPLY_ERROR:
+      out += reply.type == REDIS_REPLY_STATUS ? '+' : '-';
+      out.append(reply.str, reply.len).append("\r\n");
+      return;
+    default:
+      out += "$-1\r\n";
+  }
 }
 
 }  // namespace crossfade::proxy

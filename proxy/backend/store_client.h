@@ -10,6 +10,7 @@
 #include <initializer_list>
 #include <map>
 #include <memory>
+#include <span>
 #include <string>
 #include <string_view>
 #include <utility>
@@ -25,6 +26,8 @@ class StoreClient {
   using Reply = std::unique_ptr<redisReply, void (*)(redisReply*)>;
 
   static Result<StoreClient> Connect(const StoreLink& link, std::chrono::milliseconds timeout);
+  // The store's reply, errors included.
+  Result<Reply> Ask(std::span<const std::string_view> args);
   // An error reply of the store is an error here.
   Result<Reply> Command(std::initializer_list<std::string_view> args);
 
@@ -48,5 +51,8 @@ class StoreClient {
   Stream stream_;
   std::unique_ptr<redisReader, void (*)(redisReader*)> reader_;
 };
+
+// The reply in the protocol's bytes again.
+void AppendAsResp(std::string& out, const redisReply& reply);
 
 }  // namespace crossfade::proxy

@@ -64,6 +64,7 @@ replication::WriteRecord& Lane::NewWrite() {
   write.shadow = false;
   write.argc = 0;
   write.block = nullptr;
+  if (write.script.what != replication::ScriptRun::What::kNone) write.script = {};
   write.db = key_.db;
   write.resp3 = key_.protocol == Protocol::kResp3;
   return write;

@@ -73,6 +73,8 @@ Session::Step Session::DispatchKnown(const CommandSpec& spec, Args args,
       return Local(spec, args);
     case Serving::kPinned:
       return PinnedCommand(spec, args, request);
+    case Serving::kScript:
+      return Script(spec, args, request);
     case Serving::kRefused:
       return Refuse(&spec, args, ClientError::kRefused);
     case Serving::kNotServed:
@@ -257,6 +259,9 @@ Session::Step Session::SendWrite(const CommandSpec& spec, Args args, std::string
   if (const Step step = NeedsLane(); step != Step::kDone) return Unpaused(step);
   bool all = false;
   if (!HashKeys(spec, args, all)) return Refuse(&spec, args, ClientError::kRefused);
+  const bool script = worker_.script.what != replication::ScriptRun::What::kNone;
+  if (script) [[unlikely]]
+    PrepareScript(all);
   if (plan.ordered() && !Ordering()) {
     PauseFor(kDrain);
     return Step::kPaused;
@@ -277,16 +282,21 @@ Session::Step Session::SendWrite(const CommandSpec& spec, Args args, std::string
   write.spec = &spec;
   write.argc = args.size();
   write.keys.Set(worker_.hashes, all);
+  if (script) [[unlikely]]
+    write.script = worker_.script;
   core.replicator.BeginWrite(write, worker_.now_us());
   core.last_intent.store(write.intent, std::memory_order_relaxed);
   lock.unlock();
   const replication::AskBehind ask = replication::WhatToAskBehind(spec, args);
   if (ask) worker_.key.assign(args[ask.key_arg]);
-  if (ask || wakes) Protect(worker_.batch.next);
+  const bool asks = ask || (script && !worker_.kept_names.empty());
+  if (asks || wakes) Protect(worker_.batch.next);
   const ReplyTo to = NewReply(Source::kAuthority, worker_.hashes);
   lane_->SentWrite(to, RequestClass::kWrite, request.size());
   ForwardWrite(write, request);
   if (ask) lane_->Ask(ask, worker_.key);
+  if (script) [[unlikely]]
+    AskScriptDeadlines();
   if (wakes) SendWakes(lock);
   return Step::kDone;
 }

@@ -225,6 +225,17 @@ class Session final : public Pollable {
   std::string RewriteExec(std::string_view frame, std::vector<QueuedLocal>& locals);
   std::string RunLocal(QueuedLocal& local, std::string_view element);
 
+  // scripts.cc
+  Step Script(const routing::CommandSpec& spec, routing::Args args, std::string_view request);
+  Step ScriptCall(const routing::CommandSpec& spec, routing::Args args, std::string_view request);
+  Step BesideTheLane(routing::Args args);
+  replication::ScriptRun RunOfScript(const routing::CommandSpec& spec, routing::Args args);
+  void PrepareScript(bool& all);
+  void AskScriptDeadlines();
+  std::string WhyScriptRefused(const replication::ScriptRun& run) const;
+  routing::Serving QueuedScript(const routing::CommandSpec& spec, routing::Args args,
+                                std::string& refused);
+
   // transaction.cc
   Step TransactionCommand(const routing::CommandSpec& spec, routing::Args args);
   Step Queue(const routing::CommandSpec& spec, routing::Args args, std::string_view request,
@@ -328,6 +339,8 @@ struct Session::Transaction {
   bool failed = false;      // EXEC will be refused
   bool all = false;         // the whole keyspace
   bool writes = false;
+  bool scripts = false;        // among its commands
+  bool undeclared = false;     // one of them may touch keys that it does not declare
   bool may_replicate = false;  // CLIENT PAUSE WRITE holds it
   bool selects = false;        // another db, or the same again
   std::vector<uint32_t> dbs;   // those that its commands may run in

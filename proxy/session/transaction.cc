@@ -53,6 +53,11 @@ Session::Step Session::Queue(const routing::CommandSpec& spec, Args args, std::s
     return FailTransaction(ClientError::kRefused, "ERR Command not allowed inside a transaction");
   }
   if (serving == Serving::kSession && RunsAtExec(spec)) return QueueLocal(spec, args, request);
+  if (serving == Serving::kScript) {
+    std::string refused;
+    serving = QueuedScript(spec, args, refused);
+    if (!refused.empty()) return FailTransaction(ClientError::kRefused, refused);
+  }
   const bool harmless = spec.id == CommandId::kPing || spec.id == CommandId::kEcho ||
                         spec.id == CommandId::kUnwatch || spec.id == CommandId::kWait;
   if (serving == Serving::kRefused || serving == Serving::kNotServed ||
@@ -131,6 +136,10 @@ Session::Step Session::SendTransaction() {
     write = &lane_->NewWrite();
     write->spec = nullptr;
     write->keys.Set(transaction_->hashes, transaction_->all);
+    if (transaction_->scripts) {
+      write->script.what = replication::ScriptRun::What::kTransaction;
+      write->script.undeclared = transaction_->undeclared;
+    }
     core.replicator.BeginWrite(*write, worker_.now_us());
     core.last_intent.store(write->intent, std::memory_order_relaxed);
   }

@@ -145,7 +145,8 @@ class Worker final : public replication::GateWaiter {
   std::string inline_request, error_text, key;
   std::vector<std::string> kept_names;
   std::vector<replication::Replicator::ReadKey> read_keys;
-  bool single_key_at_1 = false;  // of the command whose keys were hashed last
+  replication::ScriptRun script;  // that is being sent
+  bool single_key_at_1 = false;   // of the command whose keys were hashed last
 
  private:
   void Run();

@@ -293,6 +293,7 @@ void Effect::Clear() {
   commands = 0;
   bytes.clear();
   expected.clear();
+  corrections = 0;
   guard = false;
   may_set_expiry = false;
   passes_expiry_on = false;

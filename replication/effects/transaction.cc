@@ -67,6 +67,7 @@ class TransactionDerivation {
     bool has_far_deadline = false;  // at some point, after the elements so far
   };
 
+  void AddScript(const QueuedCommand& command, std::string_view reply);
   void AddTrimmed(const QueuedCommand& command, size_t index, std::string_view reply);
   void AddTimed(const QueuedCommand& command, std::string_view reply, const NamedTime& named);
   void AddDerived(const QueuedCommand& command, std::string_view reply);
@@ -99,6 +100,7 @@ void TransactionDerivation::AddCommand(std::initializer_list<std::string_view> c
 
 void TransactionDerivation::Add(const QueuedCommand& command, size_t index,
                                 std::string_view reply) {
+  if (command.script) return AddScript(command, reply);
   // The db of all that follows would be another.
   if (command.spec->id == CommandId::kSelect && reply == effects::kOkFrame) unknown_ = true;
   const std::optional<NamedTime> named = effects::TimeNamedBy(*command.spec, command.args);
@@ -107,6 +109,26 @@ void TransactionDerivation::Add(const QueuedCommand& command, size_t index,
     return AddTrimmed(command, index, reply);
   }
   effects::DeriveElement(*command.spec, command.args, reply, std::nullopt, std::nullopt, element_);
+  AddDerived(command, reply);
+}
+
+// Deadlines that a script sets among other elements are not told apart.
+void TransactionDerivation::AddScript(const QueuedCommand& command, std::string_view reply) {
+  const ScriptTraits& traits = *command.script;
+  DeriveScript(traits, {}, reply, std::nullopt, element_);
+  whole_keyspace_ |= traits.all_keys;
+  if (element_.kind != Effect::Kind::kReplay || traits.text.empty()) {
+    return AddDerived(command, reply);
+  }
+  element_.kind = Effect::Kind::kRewritten;
+  element_.commands = 1;
+  element_.expected.assign(reply);
+  routing::AppendHead(element_.bytes, '*', static_cast<int64_t>(command.args.size()));
+  routing::AppendBulk(element_.bytes, "EVAL");
+  routing::AppendBulk(element_.bytes, traits.text);
+  for (const std::string_view arg : command.args.subspan(2)) {
+    routing::AppendBulk(element_.bytes, arg);
+  }
   AddDerived(command, reply);
 }
 

@@ -105,6 +105,25 @@ bool IsScript(const CommandSpec& spec) {
          spec.name.starts_with("function|");
 }
 
+Serving ServingOfScript(const CommandSpec& spec) {
+  switch (spec.id) {
+    case CommandId::kOther:  // of a later version
+      return Serving::kNotServed;
+    case CommandId::kScriptDebug:  // it would debug the lane
+    case CommandId::kScript:
+    case CommandId::kFunction:
+      return Serving::kRefused;
+    case CommandId::kScriptExists:
+    case CommandId::kScriptHelp:
+    case CommandId::kFunctionList:
+    case CommandId::kFunctionDump:
+    case CommandId::kFunctionHelp:
+      return Serving::kAuthority;
+    default:
+      return Serving::kScript;
+  }
+}
+
 bool Contains(std::span<const std::string_view> names, std::string_view name) {
   return std::find(names.begin(), names.end(), name) != names.end();
 }
@@ -165,7 +184,7 @@ constexpr std::string_view kServerQueries[] = {"info",
 
 Serving ServingOf(const CommandSpec& spec) {
   if (IsConnectionCommand(spec)) return ServingOfConnectionCommand(spec);
-  if (IsScript(spec)) return Serving::kNotServed;
+  if (IsScript(spec)) return ServingOfScript(spec);
   if (spec.id == CommandId::kXread) return Serving::kRead;
   if (spec.id == CommandId::kXreadgroup) return Serving::kWrite;
   if (MayBlock(spec, {})) return Serving::kBlocking;
@@ -227,6 +246,12 @@ bool MayReadFollower(const CommandSpec& spec, Args args) {
     case CommandId::kZscan:
     case CommandId::kDump:
     case CommandId::kTouch:
+    case CommandId::kEval:
+    case CommandId::kEvalRo:
+    case CommandId::kEvalsha:
+    case CommandId::kEvalshaRo:
+    case CommandId::kFcall:
+    case CommandId::kFcallRo:
       return false;
     case CommandId::kSort:
     case CommandId::kSortRo:

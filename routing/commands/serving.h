@@ -15,6 +15,7 @@ enum class Serving : uint8_t {
   kWrite,        // the authority's lane, under the gate, mirrored
   kPinned,       // needs a connection to the authority of the session's own
   kBlocking,     // may wait for a key: the proxy blocks, not the store
+  kScript,       // scripts and functions: by what is known of them
   kRefused,      // could hurt a store or the migration
   kNotServed,    // needs what this version does not have
 };

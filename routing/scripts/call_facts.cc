@@ -169,6 +169,8 @@ CallFacts FactsOf(const ScriptCall& call, const CommandTable& table) {
   CallFacts facts;
   facts.known = true;
   facts.writes = WritesKeys(*spec);
+  facts.all_keys = spec->id == CommandId::kFlushall || spec->id == CommandId::kFlushdb ||
+                   spec->id == CommandId::kSwapdb;
   if ((spec->flags & kNoscript) != 0) {
     facts.not_replayable = name + " is not allowed in a script";
     return facts;

@@ -32,6 +32,7 @@ struct CallFacts {
   bool known = false;  // which command it is
   bool writes = true;
   bool sets_expiry = false;    // a key that it writes may get a deadline
+  bool all_keys = false;       // it changes all keys of a db
   std::string not_replayable;  // why not; empty: given the same keys it does the same anywhere
   std::string undeclared;      // which of its keys may be undeclared; empty: none
 };

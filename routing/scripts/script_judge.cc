@@ -106,7 +106,7 @@ ScriptJudge::ScriptJudge(const Chunk& chunk, const CommandTable& table, bool lib
 
 void ScriptJudge::Note(const Node& node, Harm harm, std::string what, FunctionId unless) {
   const bool anything = harm == Harm::kAnything;
-  Finding finding{node.function, node.line, unless, anything, anything, {}, {}};
+  Finding finding{node.function, node.line, unless, anything, anything, false, {}, {}};
   if (harm != Harm::kDiffers) finding.undeclared = what;
   if (harm != Harm::kKeys) finding.not_replayable = std::move(what);
   findings_.push_back(std::move(finding));
@@ -316,7 +316,8 @@ void ScriptJudge::RedisCall(const Node& node, size_t first) {
   }
   CallFacts facts = FactsOf(call, table_);
   findings_.push_back({node.function, node.line, kNone, facts.writes, facts.sets_expiry,
-                       std::move(facts.not_replayable), std::move(facts.undeclared)});
+                       facts.all_keys, std::move(facts.not_replayable),
+                       std::move(facts.undeclared)});
 }
 
 // ---- Assignments to what is not a local
@@ -392,6 +393,7 @@ ScriptVerdict ScriptJudge::Judge(FunctionId root) const {
     if (finding.unless != kNone && reached[finding.unless]) continue;
     verdict.writes = verdict.writes || finding.writes;
     verdict.sets_expiry = verdict.sets_expiry || finding.sets_expiry;
+    verdict.all_keys = verdict.all_keys || finding.all_keys;
     if (!finding.not_replayable.empty()) {
       verdict.replayable = false;
       note(not_replayable, finding, finding.not_replayable);

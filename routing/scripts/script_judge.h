@@ -30,6 +30,7 @@ class ScriptJudge {
     FunctionId unless = kNone;  // it counts only where this function is not run as well
     bool writes = false;
     bool sets_expiry = false;
+    bool all_keys = false;
     std::string not_replayable;
     std::string undeclared;
   };

@@ -21,6 +21,7 @@ struct ScriptVerdict {
   bool replayable = false;  // run on the follower as it is, it does the same
   bool undeclared = true;   // it may touch keys that are not declared
   bool sets_expiry = true;  // it may give a key a deadline
+  bool all_keys = false;    // it names FLUSHALL, FLUSHDB or SWAPDB
   // In words: why it is not replayable, and which key may be undeclared.
   std::string reason;
 };

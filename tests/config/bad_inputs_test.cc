@@ -25,7 +25,7 @@ const BadInput kBadInputs[] = {
      "allow, limits, admin, log"},
     {"unknown key in a section", "mirror: {memry: 1GiB}\n",
      "c.yaml:4: mirror.memry: unknown key, expected one of ack, ack_timeout, memory, "
-     "follower_data; did you mean memory?"},
+     "follower_data, scripts, undeclared_keys; did you mean memory?"},
     {"unknown key in a route", "reads:\n  routes:\n    - {name: a, match: {prefx: b}}\n",
      "c.yaml:6: reads.routes[0].match.prefx: unknown key, expected one of prefix, user, client, "
      "network; did you mean prefix?"},
@@ -41,7 +41,7 @@ const BadInput kBadInputs[] = {
      "c.yaml:4: journal is not served by this version"},
     {"all that is not served",
      "backfill: {}\nverify: {}\ngates: {}\nfences: {}\napprovals: {}\nusers: []\n"
-     "mirror: {scripts: auto, undeclared_keys: replay, big_key: 1MiB}\n"
+     "mirror: {big_key: 1MiB}\n"
      "admin: {tokens_file: t}\n",
      "c.yaml:4: backfill is not served by this version\n"
      "c.yaml:5: verify is not served by this version\n"
@@ -49,8 +49,6 @@ const BadInput kBadInputs[] = {
      "c.yaml:7: fences is not served by this version\n"
      "c.yaml:8: approvals is not served by this version\n"
      "c.yaml:9: users is not served by this version\n"
-     "c.yaml:10: mirror.scripts is not served by this version\n"
-     "c.yaml:10: mirror.undeclared_keys is not served by this version\n"
      "c.yaml:10: mirror.big_key is not served by this version\n"
      "c.yaml:11: admin.tokens_file is not served by this version"},
     {"stage not served", "stage: soak\n",
@@ -60,10 +58,11 @@ const BadInput kBadInputs[] = {
      "c.yaml:4: stage: found 'mirorr', expected one of observe, mirror, ramp; did you mean "
      "mirror?"},
     {"section that is text", "mirror: both\n",
-     "c.yaml:4: mirror: found text, expected a map with ack, ack_timeout, memory, follower_data"},
+     "c.yaml:4: mirror: found text, expected a map with ack, ack_timeout, memory, follower_data, "
+     "scripts, undeclared_keys"},
     {"section that is empty", "mirror:\n",
      "c.yaml:4: mirror: found nothing, expected a map with ack, ack_timeout, memory, "
-     "follower_data"},
+     "follower_data, scripts, undeclared_keys"},
     {"section that is a list", "limits: [clients]\n",
      "c.yaml:4: limits: found a list, expected a map with clients, pinned, request, client_output, "
      "client_idle, connect_timeout, command_timeout, stop_timeout"},

@@ -35,6 +35,8 @@ TEST(Loader, DefaultsAreThoseOfTheDocumentation) {
   EXPECT_EQ(settings.mirror.ack_timeout, milliseconds(100));
   EXPECT_EQ(settings.mirror.memory_bytes, 256ull << 20);
   EXPECT_EQ(settings.mirror.follower_data, FollowerData::kRefuse);
+  EXPECT_EQ(settings.mirror.scripts, Scripts::kAuto);
+  EXPECT_EQ(settings.mirror.undeclared_keys, UndeclaredKeys::kReplay);
   ASSERT_EQ(settings.routes.size(), 1u);
   EXPECT_EQ(settings.routes[0].name, "default");
   EXPECT_EQ(settings.routes[0].reads.follower_share, 0u);
@@ -59,7 +61,8 @@ TEST(Loader, EverySettingIsRead) {
 listen: [{address: "[::1]:0"}, {address: "unix:/run/c.sock"}]
 workers: 64
 stage: ramp
-mirror: {ack: both, ack_timeout: 20ms, memory: 1GiB, follower_data: trust}
+mirror: {ack: both, ack_timeout: 20ms, memory: 1GiB, follower_data: trust,
+         scripts: sync, undeclared_keys: refuse}
 reads: {follower: 12.5%, staleness: 0ms, shadow: 0.01%, prefer: fastest}
 limits:
   {clients: 5, request: 1MiB, client_output: 2MiB, client_idle: 3m,
@@ -76,6 +79,8 @@ log: {level: debug, format: json}
   EXPECT_EQ(settings.mirror.ack_timeout, milliseconds(20));
   EXPECT_EQ(settings.mirror.memory_bytes, 1ull << 30);
   EXPECT_EQ(settings.mirror.follower_data, FollowerData::kTrust);
+  EXPECT_EQ(settings.mirror.scripts, Scripts::kSync);
+  EXPECT_EQ(settings.mirror.undeclared_keys, UndeclaredKeys::kRefuse);
   const ReadPolicy& reads = settings.routes.at(0).reads;
   EXPECT_EQ(reads.follower_share, 1'250u);
   EXPECT_EQ(reads.staleness, milliseconds(0));

@@ -94,6 +94,8 @@ TEST(Plan, EverySettingChangesTheDigest) {
       "mirror: {memory: 1GiB}\n",
       "mirror: {follower_data: trust}\n",
       "limits: {pinned: 7}\n",
+      "mirror: {scripts: sync}\n",
+      "mirror: {undeclared_keys: refuse}\n",
       "reads: {follower: 0.01%}\n",
       "reads: {staleness: 51ms}\n",
       "reads: {shadow: 0.01%}\n",

@@ -51,6 +51,15 @@ inline proxy::Snapshot SampleSnapshot() {
   s.effects = {{"replay", 8000}, {"sync", 1000}};
   s.drift = {{"reply", 2}};
   s.missing_commands = {{"copy", true}, {"lmove", false}};
+  s.exact = false;
+  s.exact_doubts = 3;
+  s.doubt_script = "da39a3ee";
+  s.doubt_reason = "line 1: a key of SET may not be declared";
+  s.script_calls = {{"replay", 20}, {"undeclared", 3}};
+  s.scripts_known = 2;
+  s.libraries_refused = 8;
+  s.scripts = {
+      {"da39a3ee", false, "undeclared", "line 1: a key of SET may not be declared", 3, 3, 0, 1}};
   s.copy_keys_done = 610;
   s.copy_keys_total = 1000;
   s.live_partitions = 612;

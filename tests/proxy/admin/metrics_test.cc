@@ -173,62 +173,68 @@ StrictParser Parsed(const Snapshot& snapshot, const ReloadHistory& reloads = {})
   return parser;
 }
 
+struct Row {
+  const char* family;
+  const char* type;
+  std::map<std::string, std::string> labels;
+  double value;
+};
+const std::vector<Row> kRows = {
+    {"crossfade_requests_total", "counter", {{"class", "read"}, {"store", "legacy"}}, 1000},
+    {"crossfade_requests_total", "counter", {{"class", "write"}, {"store", "new"}}, 200},
+    {"crossfade_requests_total", "counter", {{"class", "other"}, {"store", "new"}}, 30},
+    {"crossfade_store_connected", "gauge", {{"store", "legacy"}}, 1},
+    {"crossfade_store_connected", "gauge", {{"store", "new"}}, 0},
+    {"crossfade_store_authority", "gauge", {{"store", "legacy"}}, 1},
+    {"crossfade_read_decisions_total",
+     "counter",
+     {{"route", "default"}, {"store", "new"}, {"reason", "eligible"}},
+     250},
+    {"crossfade_shadow_total", "counter", {{"route", "default"}, {"result", "mismatched"}}, 1},
+    {"crossfade_follower_read_retries_total", "counter", {}, 9},
+    {"crossfade_mirror_lag_seconds", "gauge", {}, 0.0125},
+    {"crossfade_mirror_log_entries", "gauge", {}, 77},
+    {"crossfade_mirror_log_bytes", "gauge", {}, 4096},
+    {"crossfade_mirror_log_head", "gauge", {}, 9000},
+    {"crossfade_mirror_watermark", "gauge", {}, 8923},
+    {"crossfade_mirror_log_collapses_total", "counter", {}, 1},
+    {"crossfade_mirror_effects_total", "counter", {{"kind", "replay"}}, 8000},
+    {"crossfade_drift_total", "counter", {{"reason", "reply"}}, 2},
+    {"crossfade_mirror_state", "gauge", {{"state", "copying"}}, 1},
+    {"crossfade_dirty_keys", "gauge", {}, 5},
+    {"crossfade_missing_commands", "gauge", {}, 1},
+    {"crossfade_syncs_under_way", "gauge", {}, 4},
+    {"crossfade_ack_timeouts_total", "counter", {}, 6},
+    {"crossfade_scripts_total", "counter", {{"verdict", "undeclared"}}, 3},
+    {"crossfade_scripts_known", "gauge", {}, 2},
+    {"crossfade_exact", "gauge", {}, 0},
+    {"crossfade_exact_doubts_total", "counter", {}, 3},
+    {"crossfade_libraries_refused_total", "counter", {}, 8},
+    {"crossfade_backfill_keys_total", "counter", {}, 610},
+    {"crossfade_backfill_keys_expected", "gauge", {}, 1000},
+    {"crossfade_frontier_partitions", "gauge", {}, 612},
+    {"crossfade_breaker_state", "gauge", {}, 1},
+    {"crossfade_breaker_trips_total", "counter", {}, 3},
+    {"crossfade_stage", "gauge", {}, 2},
+    {"crossfade_clients", "gauge", {}, 12},
+    {"crossfade_blocked_clients", "gauge", {}, 5},
+    {"crossfade_clients_accepted_total", "counter", {}, 40},
+    {"crossfade_clients_rejected_total", "counter", {}, 2},
+    {"crossfade_client_errors_total", "counter", {{"kind", "protocol"}}, 1},
+    {"crossfade_reloads_total", "counter", {{"result", "applied"}}, 4},
+    {"crossfade_reloads_total", "counter", {{"result", "refused"}}, 1},
+    {"crossfade_plan_epoch", "gauge", {}, 3},
+    {"crossfade_plan_info", "gauge", {{"digest", std::string(64, 'a')}}, 1},
+    {"crossfade_build_info", "gauge", {{"version", "0.1.0"}}, 1},
+    {"crossfade_uptime_seconds", "gauge", {}, 90.5}};
+
 TEST(Metrics, EveryFamilyHasItsTypeAndValue) {
   ReloadHistory reloads;
   reloads.applied = 4;
   reloads.refused = 1;
   const StrictParser parser = Parsed(test::SampleSnapshot(), reloads);
-  struct Row {
-    const char* family;
-    const char* type;
-    std::map<std::string, std::string> labels;
-    double value;
-  };
-  const std::vector<Row> rows = {
-      {"crossfade_requests_total", "counter", {{"class", "read"}, {"store", "legacy"}}, 1000},
-      {"crossfade_requests_total", "counter", {{"class", "write"}, {"store", "new"}}, 200},
-      {"crossfade_requests_total", "counter", {{"class", "other"}, {"store", "new"}}, 30},
-      {"crossfade_store_connected", "gauge", {{"store", "legacy"}}, 1},
-      {"crossfade_store_connected", "gauge", {{"store", "new"}}, 0},
-      {"crossfade_store_authority", "gauge", {{"store", "legacy"}}, 1},
-      {"crossfade_read_decisions_total",
-       "counter",
-       {{"route", "default"}, {"store", "new"}, {"reason", "eligible"}},
-       250},
-      {"crossfade_shadow_total", "counter", {{"route", "default"}, {"result", "mismatched"}}, 1},
-      {"crossfade_follower_read_retries_total", "counter", {}, 9},
-      {"crossfade_mirror_lag_seconds", "gauge", {}, 0.0125},
-      {"crossfade_mirror_log_entries", "gauge", {}, 77},
-      {"crossfade_mirror_log_bytes", "gauge", {}, 4096},
-      {"crossfade_mirror_log_head", "gauge", {}, 9000},
-      {"crossfade_mirror_watermark", "gauge", {}, 8923},
-      {"crossfade_mirror_log_collapses_total", "counter", {}, 1},
-      {"crossfade_mirror_effects_total", "counter", {{"kind", "replay"}}, 8000},
-      {"crossfade_drift_total", "counter", {{"reason", "reply"}}, 2},
-      {"crossfade_mirror_state", "gauge", {{"state", "copying"}}, 1},
-      {"crossfade_dirty_keys", "gauge", {}, 5},
-      {"crossfade_missing_commands", "gauge", {}, 1},
-      {"crossfade_syncs_under_way", "gauge", {}, 4},
-      {"crossfade_ack_timeouts_total", "counter", {}, 6},
-      {"crossfade_backfill_keys_total", "counter", {}, 610},
-      {"crossfade_backfill_keys_expected", "gauge", {}, 1000},
-      {"crossfade_frontier_partitions", "gauge", {}, 612},
-      {"crossfade_breaker_state", "gauge", {}, 1},
-      {"crossfade_breaker_trips_total", "counter", {}, 3},
-      {"crossfade_stage", "gauge", {}, 2},
-      {"crossfade_clients", "gauge", {}, 12},
-      {"crossfade_blocked_clients", "gauge", {}, 5},
-      {"crossfade_clients_accepted_total", "counter", {}, 40},
-      {"crossfade_clients_rejected_total", "counter", {}, 2},
-      {"crossfade_client_errors_total", "counter", {{"kind", "protocol"}}, 1},
-      {"crossfade_reloads_total", "counter", {{"result", "applied"}}, 4},
-      {"crossfade_reloads_total", "counter", {{"result", "refused"}}, 1},
-      {"crossfade_plan_epoch", "gauge", {}, 3},
-      {"crossfade_plan_info", "gauge", {{"digest", std::string(64, 'a')}}, 1},
-      {"crossfade_build_info", "gauge", {{"version", "0.1.0"}}, 1},
-      {"crossfade_uptime_seconds", "gauge", {}, 90.5}};
   std::set<std::string> named = {"crossfade_request_seconds"};
-  for (const Row& row : rows) {
+  for (const Row& row : kRows) {
     named.insert(row.family);
     EXPECT_EQ(Find(parser, row.family, row.labels), row.value) << row.family;
     if (parser.families.contains(row.family)) {

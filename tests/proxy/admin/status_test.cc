@@ -29,7 +29,11 @@ TEST(StatusJson, EveryFieldOfTheSnapshotIsThere) {
     "clients_accepted": 40, "clients_rejected": 2, "lag_seconds": 0.0125, "log_entries": 77,
     "log_bytes": 4096, "log_head": 9000, "watermark": 8923, "log_collapses": 1, "dirty_keys": 5,
     "syncs_under_way": 4, "ack_timeouts": 6, "effects": {"replay": 8000, "sync": 1000},
-    "drift": {"reply": 2}, "copy_keys_done": 610, "copy_keys_total": 1000,
+    "drift": {"reply": 2}, "exact": false, "exact_doubts": 3, "doubt_script": "da39a3ee",
+    "script_calls": {"replay": 20, "undeclared": 3}, "libraries_refused": 8,
+    "scripts": [{"id": "da39a3ee", "function": false, "verdict": "undeclared",
+                 "reason": "line 1: a key of SET may not be declared",
+                 "calls": 3, "replayed": 3, "synced": 0, "failed": 1}], "copy_keys_done": 610, "copy_keys_total": 1000,
     "live_partitions": 612, "breaker": "half_open", "breaker_trips": 3,
     "follower_read_retries": 9, "client_errors": {"protocol": 1},
     "read_decisions": [
@@ -85,6 +89,8 @@ TEST(StatusText, TellsWhatMatters) {
       << text;
   EXPECT_TRUE(Has(text, "12 ms  log 77 entries, 4.0 KiB of 256 MiB")) << text;
   EXPECT_TRUE(Has(text, "drift 2 (reply 2)")) << text;
+  EXPECT_TRUE(Has(text, "replay 20  undeclared 3")) << text;
+  EXPECT_TRUE(Has(text, "NOT EXACT  3 calls may have written keys")) << text;
   EXPECT_TRUE(Has(text, "half_open  trips 3")) << text;
   EXPECT_TRUE(Has(text, "canary           follower 100%")) << text;
   EXPECT_FALSE(Has(text, "\x1b")) << "no colours were asked for";

@@ -32,6 +32,8 @@ const char* Name(Serving serving) {
       return "write";
     case Serving::kBlocking:
       return "blocking";
+    case Serving::kScript:
+      return "script";
     case Serving::kRefused:
       return "refused";
     case Serving::kPinned:
@@ -85,7 +87,7 @@ const std::vector<Place> kPlaces = {
      {"PING", "ECHO x", "QUIT", "RESET", "SELECT 1", "HELLO 3", "CLIENT SETNAME x",
       "CLIENT GETNAME", "CLIENT ID", "CLIENT INFO", "CLIENT LIST", "CLIENT KILL ID 1",
       "CLIENT PAUSE 1", "CLIENT UNPAUSE", "CLIENT REPLY OFF", "CLIENT NO-EVICT on",
-      "CLIENT UNBLOCK 1", "CLIENT GETREDIR",  "CLIENT TRACKINGINFO"}},
+      "CLIENT UNBLOCK 1", "CLIENT GETREDIR", "CLIENT TRACKINGINFO"}},
     {"authority",
      {"INFO",
       "DBSIZE",
@@ -134,28 +136,19 @@ const std::vector<Place> kPlaces = {
      {"WATCH k", "UNWATCH", "MONITOR", "WAIT 1 0", "SUBSCRIBE c", "PSUBSCRIBE c", "SSUBSCRIBE c",
       "UNSUBSCRIBE", "PUNSUBSCRIBE", "SUNSUBSCRIBE", "CLIENT TRACKING ON", "CLIENT CACHING YES"}},
     {"blocking",
-     {"BLPOP k 0",
-      "BRPOP k 0",
-      "BLMOVE a b LEFT LEFT 0",
-      "BLMPOP 0 1 k LEFT",
-      "BZPOPMIN k 0",
-      "BZMPOP 0 1 k MIN",
-      "BRPOPLPUSH a b 0",
-      "XREAD BLOCK 0 STREAMS s $"}},
+     {"BLPOP k 0", "BRPOP k 0", "BLMOVE a b LEFT LEFT 0", "BLMPOP 0 1 k LEFT", "BZPOPMIN k 0",
+      "BZMPOP 0 1 k MIN", "BRPOPLPUSH a b 0", "XREAD BLOCK 0 STREAMS s $"}},
+    {"script",
+     {"EVAL x 0", "EVALSHA x 0", "EVAL_RO x 0", "EVALSHA_RO x 0", "FCALL x 0", "FCALL_RO x 0",
+      "SCRIPT LOAD x", "SCRIPT FLUSH", "SCRIPT KILL", "FUNCTION LOAD x", "FUNCTION DELETE x",
+      "FUNCTION FLUSH", "FUNCTION RESTORE x", "FUNCTION KILL", "FUNCTION STATS"}},
+    {"authority",
+     {"SCRIPT EXISTS x", "SCRIPT HELP", "FUNCTION LIST", "FUNCTION DUMP", "FUNCTION HELP"}},
+    {"refused", {"SCRIPT DEBUG YES"}},
     {"not served",
      {"AUTH x",
-      "EVAL x 0",
-      "EVALSHA x 0",
-      "EVAL_RO x 0",
-      "FCALL x 0",
-      "FCALL_RO x 0",
-      "SCRIPT LOAD x",
-      "FUNCTION LOAD x",
-      "SYNC",
-      "PSYNC a 1",
-      "REPLCONF x",
-      "ASKING",
-      "READONLY"}},
+
+      "SYNC", "PSYNC a 1", "REPLCONF x", "ASKING", "READONLY"}},
 };
 
 TEST(ServingTest, EachCommandRunsWhereTheDesignSays) {

@@ -238,6 +238,13 @@ TEST(ScriptVerdictTest, WhatMayCallUnderAnotherNameIsTrustedInNothing) {
   }
 }
 
+TEST(ScriptVerdictTest, ChangesOfAllKeysAreSeen) {
+  const CommandTable& table = CommandTable::Redis70();
+  EXPECT_TRUE(JudgeScript("if ARGV[1] then redis.call('flushdb') end", table).all_keys);
+  EXPECT_TRUE(JudgeScript("redis.pcall('SWAPDB', 0, 1)", table).all_keys);
+  EXPECT_FALSE(JudgeScript("redis.call('DEL', KEYS[1], 'FLUSHALL')", table).all_keys);
+}
+
 TEST(ScriptVerdictTest, TheFirstLineMayForbidWrites) {
   Check({
       {"#!lua flags=no-writes\nreturn redis.call('GET', KEYS[1])", kFine | kReads},
