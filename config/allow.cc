@@ -108,7 +108,8 @@ std::vector<AllowedCommand> ReadAllow(const Section& root, Problems& problems) {
     const Section section(entry, path, kCommandKeys, problems);
     if (bare) problems.Located(section.PathOf("command"), items[i].line);
     if (!entry.value.IsMap()) continue;
-    section.Choice<AllowOn>("on", {{"authority", AllowOn::kAuthority}}, allowed.on, {"both"});
+    section.Choice<AllowOn>("on", {{"authority", AllowOn::kAuthority}, {"both", AllowOn::kBoth}},
+                            allowed.on);
     const std::optional<std::string> text = section.Text("command", kExpected);
     if (!section.Has("command")) section.Unexpected("command", "nothing", kExpected);
     if (!text) continue;

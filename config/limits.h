@@ -18,6 +18,9 @@ inline constexpr size_t kInlineMax = 64 * 1024;
 inline constexpr int64_t kArgumentsMax = 2'147'483'647;
 inline constexpr int64_t kArgumentsMaxUnauthenticated = 10;
 
+// A silent TCP client is probed after this long, and closed if it does not answer.
+inline constexpr int kClientKeepAliveSeconds = 300;
+
 // Bytes asked of one recv from a client, straight into the lane's block.
 inline constexpr size_t kClientReadBytes = 16 * 1024;
 inline constexpr size_t kBlockBytes = 128 * 1024;

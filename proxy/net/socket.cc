@@ -11,6 +11,8 @@
 #include <cerrno>
 #include <cstring>
 
+#include "config/limits.h"
+
 namespace crossfade::proxy {
 namespace {
 
@@ -19,6 +21,16 @@ std::string Reason(int error) { return std::strerror(error); }
 void SetNoDelay(int fd) {
   const int one = 1;
   setsockopt(fd, IPPROTO_TCP, TCP_NODELAY, &one, sizeof one);
+}
+
+// A client whose machine has gone says nothing: it is found after about as long
+// as Redis takes by default.
+void SetKeepAlive(int fd) {
+  const int on = 1, idle = limits::kClientKeepAliveSeconds, interval = idle / 3, probes = 3;
+  setsockopt(fd, SOL_SOCKET, SO_KEEPALIVE, &on, sizeof on);
+  setsockopt(fd, IPPROTO_TCP, TCP_KEEPIDLE, &idle, sizeof idle);
+  setsockopt(fd, IPPROTO_TCP, TCP_KEEPINTVL, &interval, sizeof interval);
+  setsockopt(fd, IPPROTO_TCP, TCP_KEEPCNT, &probes, sizeof probes);
 }
 
 Result<Address> UnixAddress(const std::string& path) {
@@ -91,7 +103,10 @@ int Accept(int listener, std::string& peer) {
                          SOCK_NONBLOCK | SOCK_CLOEXEC);
   if (fd < 0) return -1;
   peer = storage.ss_family == AF_UNIX ? "unix" : Display(storage);
-  if (storage.ss_family != AF_UNIX) SetNoDelay(fd);
+  if (storage.ss_family != AF_UNIX) {
+    SetNoDelay(fd);
+    SetKeepAlive(fd);
+  }
   return fd;
 }
 

@@ -52,12 +52,17 @@ Session::Step Session::Dispatch(Args args, std::string_view request) {
 Session::Step Session::DispatchKnown(const CommandSpec& spec, Args args,
                                      std::string_view request) {
   Serving serving = routing::ServingOf(spec, args);
-  if (serving == Serving::kRefused) serving = worker_.plan().allow.Of(spec, args).serving;
+  bool both = false;
+  if (serving == Serving::kRefused) {
+    const routing::AllowedServing allowed = worker_.plan().allow.Of(spec, args);
+    serving = allowed.serving;
+    both = allowed.both && worker_.plan().mirrors;
+  }
   if (pinned_ && RefusedWhilePinned(spec, serving)) return Step::kDone;
   if (serving == Serving::kTransaction) return TransactionCommand(spec, args);
   if (transaction_ && spec.id != routing::CommandId::kQuit &&
       spec.id != routing::CommandId::kReset) {
-    return Queue(spec, args, request, serving);
+    return Queue(spec, args, request, both ? Serving::kRefused : serving);
   }
   switch (serving) {
     case Serving::kRead:
@@ -68,8 +73,12 @@ Session::Step Session::DispatchKnown(const CommandSpec& spec, Args args,
       return SendBlocking(spec, args, request);
     case Serving::kAuthority:
       if (spec.id == routing::CommandId::kInfo) return Info(spec, args, request);
+      if (both) return SendToBoth(spec, args, request);
       return SendPlain(spec, args, request, RequestClass::kOther);
     case Serving::kSession:
+      if (in_flight_ > 0 && PassesOn(spec, args)) {
+        return SendPlain(spec, args, request, RequestClass::kOther);
+      }
       return Local(spec, args);
     case Serving::kPinned:
       return PinnedCommand(spec, args, request);

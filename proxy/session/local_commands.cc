@@ -12,6 +12,13 @@ using routing::Args;
 using routing::CommandId;
 using routing::IsToken;
 
+// Behind commands whose replies have not come the store may answer as well, so
+// that the pipeline need not wait.
+bool Session::PassesOn(const routing::CommandSpec& spec, Args args) {
+  const bool same = (spec.id == CommandId::kPing && args.size() <= 2) || spec.id == CommandId::kEcho;
+  return same && !pinned_ && lane_ != nullptr && lane_->ready() && !lane_->full();
+}
+
 Session::Step Session::Local(const routing::CommandSpec& spec, Args args) {
   if (spec.id == CommandId::kClient && !IsToken(args[1], "SETINFO") &&
       !IsToken(args[1], "NO-TOUCH")) {

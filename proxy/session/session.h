@@ -34,7 +34,7 @@ namespace crossfade::proxy {
 class Worker;
 struct FollowerReadTicket;
 
-// What a client gets instead of the frame; may be called with the replication lock held.
+// What a client gets instead of the frame, nothing if it comes later; may be called with the replication lock held.
 using ReplyRewrite = std::function<std::string(std::string_view)>;
 
 class Session final : public Pollable {
@@ -170,6 +170,7 @@ class Session final : public Pollable {
                   const routing::CompiledRoute& route);
 
   // local_commands.cc
+  bool PassesOn(const routing::CommandSpec& spec, routing::Args args);
   Step Local(const routing::CommandSpec& spec, routing::Args args);
   void Hello(routing::Args args);
   void Select(routing::Args args);
@@ -216,6 +217,7 @@ class Session final : public Pollable {
   // transaction_elements.cc
   Step SendRewritten(const routing::CommandSpec& spec, routing::Args args,
                      std::string_view request, ReplyRewrite rewrite);
+  Step SendToBoth(const routing::CommandSpec& spec, routing::Args args, std::string_view request);
   void RewriteNextReply(ReplyRewrite rewrite);
   bool TakeReplyMode(std::string_view& frame);
   static bool RunsAtExec(const routing::CommandSpec& spec);

@@ -260,8 +260,8 @@ void Session::Deliver(ReplyTo to, std::string_view frame) {
 }
 
 void Session::AddReply(std::string_view frame) {
+  if (reply_mode_ != 0 && !TakeReplyMode(frame)) return;  // for one that has gone too
   if (closed_ || overflowed_) return;
-  if (reply_mode_ != 0 && !TakeReplyMode(frame)) return;
   if (reply_ == nullptr && !output_) {
     reply_ = frame.data();
     reply_size_ = frame.size();

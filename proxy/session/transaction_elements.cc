@@ -3,6 +3,7 @@
 #include <algorithm>
 
 #include "config/limits.h"
+#include "proxy/lane/follower_admin.h"
 #include "proxy/session/session.h"
 #include "proxy/worker/worker.h"
 #include "routing/resp/encode.h"
@@ -36,6 +37,18 @@ Session::Step Session::SendRewritten(const routing::CommandSpec& spec, Args args
   return Step::kTaken;
 }
 
+// On the follower once the authority has executed it; the reply waits for both.
+Session::Step Session::SendToBoth(const routing::CommandSpec& spec, Args args,
+                                  std::string_view request) {
+  const auto then = [this, copy = std::string(request)](std::string_view frame) {
+    if (frame.front() == '-') return std::string(frame);
+    ++in_flight_;
+    worker_.follower_admin().Run({this}, copy, std::string(frame));
+    return std::string();
+  };
+  return SendRewritten(spec, args, request, then);
+}
+
 void Session::RewriteNextReply(ReplyRewrite rewrite) {
   extras().rewrite = std::move(rewrite);
   reply_mode_ |= kRewriteReply;
@@ -49,6 +62,7 @@ bool Session::TakeReplyMode(std::string_view& frame) {
     const ReplyRewrite rewrite = std::move(extras().rewrite);
     extras().rewrite = nullptr;
     frame = worker_.KeepForTurn(rewrite(frame));
+    if (frame.empty()) return false;
   }
   return !Suppressed();
 }

@@ -6,6 +6,7 @@
 
 #include "proxy/applier/applier.h"
 #include "proxy/applier/key_syncer.h"
+#include "proxy/lane/follower_admin.h"
 #include "proxy/lane/follower_reader.h"
 #include "proxy/session/session.h"
 #include "proxy/session/tls_handshakes.h"
@@ -78,6 +79,7 @@ void Worker::Run() {
   acks_.clear();
   applier_.reset();
   readers_.clear();
+  follower_admin_.reset();
   given_lanes_.clear();
   spare_lanes_.clear();
   lanes_.clear();
@@ -118,6 +120,7 @@ void Worker::FlushAll() {
   CheckApplied();
   for (auto& [at, lane] : lanes_) lane->connection().Flush();
   for (auto& [at, reader] : readers_) reader->connection().Flush();
+  if (follower_admin_) follower_admin_->connection().Flush();
   for (Lane* lane : lanes_to_flush_) lane->connection().Flush();
   lanes_to_flush_.clear();
   for (size_t i = 0; i < to_flush_.size(); ++i) to_flush_[i]->Flush();
@@ -146,6 +149,7 @@ void Worker::Tick() {
   next_tick_us_ = now_us_ + kTickUs;
   ForEachLane([this](Lane& lane) { lane.Tick(now_us_); });
   for (auto& [at, reader] : readers_) reader->Tick(now_us_);
+  if (follower_admin_) follower_admin_->Tick(now_us_);
   blocked_.Poll();
   if (applier_) {
     applier_->Tick(now_us_);
@@ -225,6 +229,11 @@ Lane& Worker::LaneOf(const LaneKey& of) {
   std::unique_ptr<Lane>& lane = lanes_[of];
   if (!lane) lane = std::make_unique<Lane>(*this, of);
   return *lane;
+}
+
+FollowerAdmin& Worker::follower_admin() {
+  if (!follower_admin_) follower_admin_ = std::make_unique<FollowerAdmin>(*this);
+  return *follower_admin_;
 }
 
 FollowerReader& Worker::ReaderOf(const LaneKey& of) {

@@ -34,6 +34,7 @@
 namespace crossfade::proxy {
 
 class Applier;
+class FollowerAdmin;
 class FollowerReader;
 class KeySyncer;
 class Session;
@@ -65,6 +66,7 @@ class Worker final : public replication::GateWaiter {
 
   Lane& LaneOf(const LaneKey& of);
   FollowerReader& ReaderOf(const LaneKey& of);
+  FollowerAdmin& follower_admin();
   routing::Breaker& breaker() { return breaker_; }
   // How long reads take at the authority, and at the follower.
   routing::LatencyTracker& read_latency(Source source) {
@@ -192,6 +194,7 @@ class Worker final : public replication::GateWaiter {
   size_t kept_count_ = 0;
   std::map<LaneKey, std::unique_ptr<Lane>> lanes_;
   std::map<LaneKey, std::unique_ptr<FollowerReader>> readers_;
+  std::unique_ptr<FollowerAdmin> follower_admin_;
   struct GivenLane {
     std::unique_ptr<Lane> lane;
     bool clean;

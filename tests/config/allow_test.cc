@@ -63,5 +63,18 @@ TEST(Allow, MistakesAreErrorsWithTheirLine) {
   }
 }
 
+TEST(Allow, OnBothMeansTheFollowerToo) {
+  const Result<Settings> settings = Load("[{command: config|set, on: both}, save]");
+  ASSERT_TRUE(settings) << settings.error().message;
+  EXPECT_EQ(settings->allow[0].on, AllowOn::kBoth);
+  EXPECT_EQ(settings->allow[1].on, AllowOn::kAuthority);
+  EXPECT_NE(CanonicalText(*settings).find("allow = config|set on both, save\n"),
+            std::string::npos);
+  for (const char* command : {"debug", "pfdebug"}) {
+    const std::string error = ErrorOf("[{command: " + std::string(command) + ", on: both}]");
+    EXPECT_NE(error.find("the keys of one store"), std::string::npos) << error;
+  }
+}
+
 }  // namespace
 }  // namespace crossfade::config

@@ -75,6 +75,56 @@ TEST_F(Allow, CommandsRunOnTheAuthorityAlone) {
   migration_.ExpectEqualWhenDrained();
 }
 
+TEST_F(Allow, OnBothReachesTheFollowerBeforeTheReply) {
+  ASSERT_TRUE(Start("[{command: config|set, on: both}, {command: acl|setuser, on: both}]"));
+  RedisClient follower(migration_.fresh.port());
+  for (int i = 1; i <= 20; ++i) {
+    const std::string length = std::to_string(100 + i);
+    ASSERT_EQ(Call({"CONFIG", "SET", "slowlog-max-len", length}).text, "OK");
+    EXPECT_EQ(follower.Call({"CONFIG", "GET", "slowlog-max-len"}).elements.at(1).text, length);
+  }
+  ASSERT_EQ(Call({"ACL", "SETUSER", "app", "on", ">secret", "~*", "+@all"}).text, "OK");
+  EXPECT_EQ(follower.Call({"ACL", "LIST"}).elements.size(), 2u);
+  // What the authority refuses does not go further.
+  EXPECT_FALSE(Call({"CONFIG", "SET", "nosuch", "1"}).ok());
+  // In a pipeline it keeps its place.
+  const std::vector<Value> replies = client_->Pipeline(std::vector<Args>{
+      {"SET", "k", "1"}, {"CONFIG", "SET", "slowlog-max-len", "7"}, {"INCR", "k"}, {"PING", "x"}});
+  EXPECT_EQ(replies[1].text, "OK");
+  EXPECT_EQ(replies[2].integer, 2);
+  EXPECT_EQ(replies[3].text, "x");
+  EXPECT_EQ(Call({"MULTI"}).text, "OK");
+  EXPECT_FALSE(Call({"CONFIG", "SET", "slowlog-max-len", "8"}).ok());
+  EXPECT_FALSE(Call({"EXEC"}).ok());
+}
+
+TEST_F(Allow, OnBothSaysWhatTheFollowerDidNotDo) {
+  ASSERT_TRUE(Start("[{command: config|set, on: both}]"));
+  migration_.fresh.Kill();
+  Value reply = Call({"CONFIG", "SET", "slowlog-max-len", "7"});
+  EXPECT_NE(reply.text.find("done on the legacy store (authority), but not on the new store"),
+            std::string::npos)
+      << Render(reply);
+  EXPECT_EQ(Call({"CONFIG", "GET", "slowlog-max-len"}).elements.at(1).text, "7");
+  migration_.fresh.Start();
+  EXPECT_TRUE(Await([&] { return Call({"CONFIG", "SET", "slowlog-max-len", "9"}).ok(); }));
+  EXPECT_NE(OfFollower("slowlog-max-len").find("\"9\""), std::string::npos);
+  // Gone while it is being asked.
+  migration_.fresh.Pause();
+  std::string bytes;
+  EncodeCommand(bytes, {"CONFIG", "SET", "slowlog-max-len", "11"});
+  client_->SendRaw(bytes);
+  EXPECT_TRUE(Await([this] {
+    return Render(RedisClient(migration_.legacy.port()).Call({"CONFIG", "GET", "slowlog-max-len"}))
+               .find("\"11\"") != std::string::npos;
+  }));
+  client_.reset();  // so has its client
+  migration_.fresh.Resume();
+  client_.emplace(migration_.proxy->port());
+  EXPECT_TRUE(Await([this] { return OfFollower("slowlog-max-len").find("\"11\"") != std::string::npos; }));
+  EXPECT_EQ(Call({"PING"}).text, "PONG");
+}
+
 // What changes keys without the mirror seeing which: all of them are copied again.
 TEST_F(Allow, KeysThatDebugMakesReachTheFollower) {
   ASSERT_TRUE(Start("[debug, pfdebug]"));

@@ -1,0 +1,82 @@
+#include "proxy/lane/follower_admin.h"
+
+#include "proxy/session/session.h"
+#include "proxy/worker/worker.h"
+
+namespace crossfade::proxy {
+
+FollowerAdmin::FollowerAdmin(Worker& worker)
+    : worker_(worker),
+      connection_(worker.loop(), worker.core().follower(),
+                  {.name = "crossfade:admin:" + std::to_string(worker.index()),
+                   .connect_timeout_us =
+                       std::chrono::microseconds(worker.limits().connect_timeout).count()},
+                  *this) {
+  connection_.Open(worker.now_us());
+}
+
+void FollowerAdmin::Run(ReplyTo to, std::string_view request, std::string reply) {
+  connection_.out().Append(request);
+  commands_.Push() = {to, std::move(reply), request.size(), worker_.now_us()};
+}
+
+void FollowerAdmin::Refuse(const Command& command, std::string_view reason) {
+  Core& core = worker_.core();
+  command.to.session->Fail(command.to, ClientError::kRefused,
+                           "crossfade: done on the " + core.authority().role() +
+                               " store (authority), but not on the " + core.follower().role() +
+                               " store (follower): " + std::string(reason));
+}
+
+void FollowerAdmin::RefuseAll(std::string_view reason) {
+  while (!commands_.empty()) {
+    const Command command = std::move(commands_.front());
+    commands_.pop();
+    Refuse(command, reason);
+  }
+}
+
+void FollowerAdmin::OnStoreBytes() {
+  InBuffer& in = connection_.in();
+  const char* p = in.begin();
+  const char* const end = in.end();
+  while (p < end) {
+    const int64_t length = scanner_.Scan(p, end);
+    if (length == routing::ReplyScanner::kIncomplete) break;
+    if (length < 0 || commands_.empty()) return connection_.Drop("it sent what is not a reply");
+    const std::string_view frame(p, static_cast<size_t>(length));
+    const Command command = std::move(commands_.front());
+    commands_.pop();
+    connection_.out().Answered(command.bytes);
+    if (frame.front() == '-') {
+      Refuse(command, frame.substr(1, frame.size() - 3));
+    } else {
+      command.to.session->Deliver(command.to, worker_.KeepForTurn(command.reply));
+    }
+    p += length;
+  }
+  in.Consume(static_cast<size_t>(p - in.begin()));
+}
+
+void FollowerAdmin::Tick(int64_t now_us) {
+  connection_.Tick(now_us);
+  const int64_t timeout = std::chrono::microseconds(worker_.limits().command_timeout).count();
+  if (commands_.empty() || now_us - commands_.front().since_us <= timeout) return;
+  connection_.Drop("it did not answer within limits.command_timeout");
+}
+
+void FollowerAdmin::OnStoreReady(bool) {}
+
+void FollowerAdmin::OnStoreHasMore() { worker_.QueueRead(&connection_); }
+
+void FollowerAdmin::OnStoreLost(std::string_view reason) {
+  scanner_.Reset();
+  RefuseAll(std::string(reason) + "; it may have been executed there");
+}
+
+void FollowerAdmin::OnStoreUnreachable(std::string_view reason) {
+  connection_.out().Clear();
+  RefuseAll("it is not reachable: " + std::string(reason));
+}
+
+}  // namespace crossfade::proxy

@@ -1,0 +1,50 @@
+// FollowerAdmin: runs commands of the allow list on the follower that the
+// authority has executed (allow: on: both), in their order, and tells their
+// sessions what came of it. A worker's own connection, made when first needed;
+// used in the worker's thread alone.
+#pragma once
+
+#include <cstdint>
+#include <string>
+#include <string_view>
+
+#include "proxy/backend/store_connection.h"
+#include "proxy/lane/lane.h"
+#include "replication/ring.h"
+
+namespace crossfade::proxy {
+
+class FollowerAdmin final : public StoreConnectionOwner {
+ public:
+  explicit FollowerAdmin(Worker& worker);
+
+  StoreConnection& connection() { return connection_; }
+  // Delivers `reply` (the authority's) once the follower has executed the request
+  // too, else an error that says what was done. Never fails silently: a follower
+  // that is not reachable is such an error.
+  void Run(ReplyTo to, std::string_view request, std::string reply);
+  void Tick(int64_t now_us);
+
+  void OnStoreReady(bool other_process) override;
+  void OnStoreBytes() override;
+  void OnStoreHasMore() override;
+  void OnStoreLost(std::string_view reason) override;
+  void OnStoreUnreachable(std::string_view reason) override;
+
+ private:
+  struct Command {
+    ReplyTo to;
+    std::string reply;
+    size_t bytes = 0;
+    int64_t since_us = 0;
+  };
+  void Refuse(const Command& command, std::string_view reason);
+  void RefuseAll(std::string_view reason);
+
+  Worker& worker_;
+  StoreConnection connection_;
+  routing::ReplyScanner scanner_;
+  replication::Ring<Command> commands_{8};
+};
+
+}  // namespace crossfade::proxy
