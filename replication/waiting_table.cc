@@ -97,9 +97,10 @@ void WaitingTable::Want(Waiter& waiter, uint32_t key) {
   if (!Contains(waiter.next, key)) waiter.next.push_back(key);
 }
 
-void WaitingTable::Choose(const ReadyKey& ready, std::vector<Waiter*>& out) {
+bool WaitingTable::Choose(const ReadyKey& ready, std::vector<Waiter*>& out) {
   const auto it = queues_.find(ready.hash);
-  if (it == queues_.end()) return;
+  if (it == queues_.end()) return false;
+  bool behind_others = false;
   const bool open = ready.certainty == Certainty::kOpen;
   uint32_t left = open && ready.elements == 0 ? kBatch : ready.elements;
   for (Waiter::Place* place = it->second.first; place != nullptr; place = place->next) {
@@ -111,8 +112,16 @@ void WaitingTable::Choose(const ReadyKey& ready, std::vector<Waiter*>& out) {
       if ((ready.kinds & routing::kWaitsForStream) == 0) break;
       continue;
     }
-    Want(waiter, place->key);
-    if (waiter.state != Waiter::State::kIdle) continue;
+    const bool idle = waiter.state == Waiter::State::kIdle;
+    if (waiter.state == Waiter::State::kQueued) {
+      // It is sent behind this write, and takes its part.
+      if (!Contains(waiter.attempt, place->key)) Want(waiter, place->key);
+      behind_others = true;
+      if (counts) --left;
+      continue;
+    }
+    if (idle || !ready.perhaps) Want(waiter, place->key);
+    if (!idle) continue;
     if (waiter.chosen) {
       waiter.certainty = std::max(waiter.certainty, ready.certainty);
       continue;
@@ -122,6 +131,21 @@ void WaitingTable::Choose(const ReadyKey& ready, std::vector<Waiter*>& out) {
     out.push_back(&waiter);
     if (counts) --left;
   }
+  return behind_others;
+}
+
+void WaitingTable::ChooseFirst(uint64_t hash, uint8_t kinds, std::vector<Waiter*>& out) {
+  const auto it = queues_.find(hash);
+  if (it == queues_.end()) return;
+  Waiter::Place* place = it->second.first;
+  while (place != nullptr && (place->waiter->request.kind & kinds) == 0) place = place->next;
+  if (place == nullptr) return;
+  Waiter& waiter = *place->waiter;
+  Want(waiter, place->key);
+  if (waiter.state != Waiter::State::kIdle || waiter.chosen) return;
+  waiter.chosen = true;
+  waiter.certainty = Certainty::kBounded;
+  out.push_back(&waiter);
 }
 
 void WaitingTable::ChooseEveryFirst(std::vector<Waiter*>& out) {
@@ -158,9 +182,9 @@ void WaitingTable::CountAttempt(Waiter& waiter, uint32_t change) {
 void WaitingTable::Queue(Waiter& waiter) {
   CROSSFADE_CHECK(waiter.state == Waiter::State::kIdle);
   waiter.state = Waiter::State::kQueued;
+  if (!waiter.chosen) waiter.certainty = Certainty::kOpen;
   waiter.chosen = false;
   waiter.entered = false;
-  waiter.certainty = Certainty::kOpen;
   waiter.attempt.swap(waiter.next);
   waiter.next.clear();
 }

@@ -71,6 +71,9 @@ struct ReadyKey {
   uint8_t kinds = routing::kWaitsForAny;
   routing::Certainty certainty = routing::Certainty::kOpen;
   uint32_t elements = 0;  // kOpen: a batch, if 0
+  // Of an attempt that has yet to find what it would put there: those who have an
+  // attempt under way need not hear of it.
+  bool perhaps = false;
 };
 
 class WaitingTable {
@@ -103,7 +106,10 @@ class WaitingTable {
 
   // Appends those whose turn it is, in order; each only once until it is begun.
   // Those with an attempt under way will try the key again if they find nothing.
-  void Choose(const ReadyKey& ready, std::vector<Waiter*>& out);
+  // True: among them are some whose attempt is yet to be sent, and comes first.
+  bool Choose(const ReadyKey& ready, std::vector<Waiter*>& out);
+  // The first alone: it tries the key again if it has an attempt under way.
+  void ChooseFirst(uint64_t hash, uint8_t kinds, std::vector<Waiter*>& out);
   // The first of every key's queue.
   void ChooseEveryFirst(std::vector<Waiter*>& out);
   // Wants an attempt for the keys where it is the first of its kind; false: nowhere.

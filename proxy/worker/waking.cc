@@ -110,11 +110,10 @@ void Waking::AddReadied(uint32_t db, const routing::CommandSpec& spec, routing::
 
 void Waking::PlanBehind(Lane& lane, const routing::CommandSpec& spec, routing::Args args,
                         bool all) {
-  ready_.clear();
+  BeginPlan();
   const bool keyspace = spec.id == CommandId::kFlushall || spec.id == CommandId::kFlushdb ||
                         spec.id == CommandId::kSwapdb || (all && IsScript(spec.id));
   if (keyspace) {
-    chosen_.clear();
     worker_.core().waiting.ChooseEveryFirst(chosen_);
     for (size_t i = 0; i < chosen_.size(); ++i) Start(lane, *chosen_[i]);
   } else {
@@ -124,7 +123,7 @@ void Waking::PlanBehind(Lane& lane, const routing::CommandSpec& spec, routing::A
 }
 
 void Waking::PlanBehindTransaction(Lane& lane, std::string_view bytes) {
-  ready_.clear();
+  BeginPlan();
   bool keyspace = false;
   uint32_t db = lane.key().db;
   const char* p = bytes.data();
@@ -145,7 +144,6 @@ void Waking::PlanBehindTransaction(Lane& lane, std::string_view bytes) {
     AddReadied(db, *spec, args, true);
   }
   if (keyspace) {
-    chosen_.clear();
     worker_.core().waiting.ChooseEveryFirst(chosen_);
     for (size_t i = 0; i < chosen_.size(); ++i) Start(lane, *chosen_[i]);
   }
@@ -157,9 +155,17 @@ void Waking::PlanRounds(Lane& lane) {
   for (size_t from = 0; from < ready_.size();) {
     chosen_.clear();
     const size_t end = ready_.size();
-    for (; from < end; ++from) worker_.core().waiting.Choose(ready_[from], chosen_);
+    for (; from < end; ++from) {
+      if (worker_.core().waiting.Choose(ready_[from], chosen_)) queued_ = true;
+    }
     for (size_t i = 0; i < chosen_.size(); ++i) Start(lane, *chosen_[i]);
   }
+}
+
+void Waking::BeginPlan() {
+  ready_.clear();
+  chosen_.clear();
+  queued_ = false;
 }
 
 bool Waking::Serves(const Lane& lane, const Waiter& waiter) const {
@@ -167,15 +173,16 @@ bool Waking::Serves(const Lane& lane, const Waiter& waiter) const {
 }
 
 void Waking::Start(Lane& lane, Waiter& waiter) {
-  if (!Serves(lane, waiter)) return Queue(waiter);
   const bool recorded = worker_.plan().mirrors;
-  if (recorded) {
+  queued_ = queued_ || !Serves(lane, waiter);
+  if (!queued_ && recorded) {
     keys_.clear();
     waiter.AppendHashes(keys_);
     // Behind others for its destination it takes its turn.
-    replication::KeyGate& gate = worker_.core().replicator.gate();
-    if (!gate.TryEnterBehind(lane.id(), {keys_, false})) return Queue(waiter);
+    queued_ = !worker_.core().replicator.gate().TryEnterBehind(lane.id(), {keys_, false});
   }
+  // Nobody overtakes one who has to take another lane.
+  if (queued_) return Queue(waiter);
   PlanAttempt(lane, waiter, recorded);
 }
 
@@ -191,7 +198,7 @@ void Waking::PlanAttempt(Lane& lane, Waiter& waiter, bool recorded) {
                       bytes_.size(), hashes_.size()});
   if (!waiter.request.has_destination) return;
   if (!worker_.core().waiting.Wanted(waiter.destination)) return;
-  ready_.push_back({waiter.destination, routing::kWaitsForList, Certainty::kBounded, 1});
+  ready_.push_back({waiter.destination, routing::kWaitsForList, Certainty::kBounded, 1, true});
 }
 
 void Waking::SendPlanned(Lane& lane) {
@@ -234,9 +241,9 @@ void Waking::SendFirst(Lane& lane, Waiter& waiter, std::string_view given,
   hashes_.insert(hashes_.end(), hashes.begin(), hashes.end());
   planned_.push_back({waiter.id, waiter.request.changes, recorded, all, questions, bytes_.size(),
                       hashes_.size()});
-  ready_.clear();
+  BeginPlan();
   if (waiter.request.has_destination && worker_.core().waiting.Wanted(waiter.destination)) {
-    ready_.push_back({waiter.destination, routing::kWaitsForList, Certainty::kBounded, 1});
+    ready_.push_back({waiter.destination, routing::kWaitsForList, Certainty::kBounded, 1, true});
     PlanRounds(lane);
   }
   SendPlanned(lane);
@@ -290,7 +297,7 @@ void Waking::RunQueued(replication::WaiterId id) {
     if (lane != nullptr) waiter->lane = lane->id();
     return;
   }
-  ready_.clear();
+  BeginPlan();
   PlanAttempt(*lane, *waiter, waiter->entered);
   PlanRounds(*lane);
   SendPlanned(*lane);
@@ -376,11 +383,7 @@ void Waking::Finish(Lane& lane, const Attempt& attempt, std::string_view exec) {
   std::string_view reply = ReplyOf(attempt, exec);
   const bool served = waiter != nullptr && Judge(*waiter, reply);
   const uint32_t worker = waiter != nullptr ? waiter->worker : 0;
-  // Those who are next enter before these keys are free for others.
-  ready_.clear();
-  if (waiter != nullptr) core.waiting.End(*waiter, served && !reply.starts_with('-'), ready_);
-  if (served) core.waiting.Remove(*waiter);
-  PlanRounds(lane);
+  if (waiter != nullptr) PlanNext(lane, *waiter, served, reply.starts_with('-'));
   Answer answer{reply};
   if (attempt.recorded) {
     replication::WriteRecord& write = lane.OldestWrite();
@@ -396,6 +399,23 @@ void Waking::Finish(Lane& lane, const Attempt& attempt, std::string_view exec) {
     Stay(*waiter, attempt.recorded);
   }
   SendPlanned(lane);
+}
+
+// Those who are next enter before the keys of this attempt are free for others.
+// A waiter that is served is removed.
+void Waking::PlanNext(Lane& lane, Waiter& waiter, bool served, bool error) {
+  WaitingTable& waiting = worker_.core().waiting;
+  BeginPlan();
+  const bool moved = served && !error && waiter.request.has_destination;
+  const bool left = served && error && waiter.blocked && waiter.request.has_destination;
+  const uint64_t destination = waiter.destination;
+  const uint64_t source = left ? waiter.places.front().queue->hash : 0;
+  waiting.End(waiter, served && !error, ready_);
+  if (served) waiting.Remove(waiter);
+  if (moved) waiting.ChooseFirst(destination, routing::kWaitsForList, chosen_);
+  if (left) waiting.ChooseFirst(source, routing::kWaitsForList, chosen_);
+  for (size_t i = 0; i < chosen_.size(); ++i) Start(lane, *chosen_[i]);
+  PlanRounds(lane);
 }
 
 void Waking::Stay(Waiter& waiter, bool recorded) {

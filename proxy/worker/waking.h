@@ -65,6 +65,7 @@ class Waking {
   };
   void AddReady(uint32_t db, std::string_view key, const routing::Readied& readied, bool sum);
   void AddReadied(uint32_t db, const routing::CommandSpec& spec, routing::Args args, bool sum);
+  void BeginPlan();
   void PlanRounds(Lane& lane);
   void Start(Lane& lane, replication::Waiter& waiter);
   void PlanAttempt(Lane& lane, replication::Waiter& waiter, bool recorded);
@@ -72,6 +73,7 @@ class Waking {
   std::string_view ReplyOf(const Attempt& attempt, std::string_view exec);
   bool Judge(const replication::Waiter& waiter, std::string_view& reply);
   void ResolveLastIds(replication::Waiter& waiter);
+  void PlanNext(Lane& lane, replication::Waiter& waiter, bool served, bool error);
   void Stay(replication::Waiter& waiter, bool recorded);
   void HandOver(uint32_t worker, replication::WaiterId id, const Answer& answer);
   void TellOver(const replication::Waiter& waiter);
@@ -81,6 +83,7 @@ class Waking {
   std::vector<replication::ReadyKey> ready_;
   std::vector<replication::Waiter*> chosen_;
   std::vector<Planned> planned_;
+  bool queued_ = false;  // one of it has to take another lane
   std::string bytes_;
   std::vector<uint64_t> hashes_;
   // Scratch.

@@ -156,6 +156,28 @@ TEST_F(WaitingTableTest, APollIsForWhoeverIsFirst) {
   EXPECT_FALSE(table_.WantWhereFirst(third));
 }
 
+// It will be sent behind the write, so that nobody behind it may have its element.
+TEST_F(WaitingTableTest, OneWhoseAttemptIsQueuedTakesItsPart) {
+  for (WaiterId id = 1; id <= 3; ++id) Wait(id, Pop({"k"}));
+  table_.WantAll(*table_.Find(1));
+  table_.Queue(*table_.Find(1));
+  EXPECT_TRUE(Choose("k", Certainty::kExact, 1).empty());
+  EXPECT_EQ(Choose("k", Certainty::kExact, 2), (std::vector<WaiterId>{2}));
+}
+
+// What may never be there is no reason to try again.
+TEST_F(WaitingTableTest, WhatIsReadyPerhapsIsNotTriedAgain) {
+  Waiter& waiter = Wait(1, Pop({"a", "b"}));
+  EXPECT_EQ(Choose("a", Certainty::kExact, 1).size(), 1u);
+  std::vector<Waiter*> chosen;
+  table_.Choose({Hash("b"), routing::kWaitsForAny, Certainty::kBounded, 1, true}, chosen);
+  EXPECT_TRUE(chosen.empty());
+  EXPECT_TRUE(waiter.next.empty());
+  table_.ChooseFirst(Hash("b"), routing::kWaitsForList, chosen);
+  EXPECT_TRUE(chosen.empty());
+  EXPECT_EQ(waiter.next, (std::vector<uint32_t>{1}));
+}
+
 TEST_F(WaitingTableTest, TicketsAreForgottenWithTheirWaiter) {
   Waiter& waiter = Wait(1, Pop({"a"}));
   table_.WantAll(waiter);
