@@ -33,25 +33,14 @@ std::string Beginning(Args args) {
 
 }  // namespace
 
-Session::Step Session::Dispatch(Args args, std::string_view request) {
-  const CommandSpec* spec = worker_.table().Find(args);
-  last_command_ = spec;
-  if (spec == nullptr) return Refuse(spec, args, ClientError::kUnknownCommand);
-  worker_.stats().used[static_cast<size_t>(spec->id)].store(true, std::memory_order_relaxed);
-  if (spec->id == routing::CommandId::kOther) worker_.core().NoteUsed(*spec);
-  const bool lacks_subcommand = (spec->flags & routing::kContainer) != 0 && args.size() > 1 &&
-                                spec->id != routing::CommandId::kClient;
-  if (lacks_subcommand) return Refuse(spec, args, ClientError::kUnknownCommand);
-  if (!spec->ArityFits(args.size())) return Refuse(spec, args, ClientError::kArity);
-  if (worker_.client_pause() != PauseMode::kNone && HeldByClientPause(*spec)) {
-    return PostponeCommand();
-  }
-  return DispatchKnown(*spec, args, request);
-}
-
-Session::Step Session::DispatchKnown(const CommandSpec& spec, Args args,
+// Part of every request's path: not worth a call of its own.
+[[gnu::always_inline]] inline Session::Step Session::DispatchKnown(const CommandSpec& spec, Args args,
                                      std::string_view request) {
   Serving serving = routing::ServingOf(spec, args);
+  if (!pinned_ && !transaction_) [[likely]] {
+    if (serving == Serving::kRead) return SendRead(spec, args, request);
+    if (serving == Serving::kWrite) return SendWrite(spec, args, request);
+  }
   bool both = false;
   if (serving == Serving::kRefused) {
     const routing::AllowedServing allowed = worker_.plan().allow.Of(spec, args);
@@ -91,6 +80,24 @@ Session::Step Session::DispatchKnown(const CommandSpec& spec, Args args,
       break;
   }
   return Refuse(&spec, args, ClientError::kNotServed);
+}
+
+Session::Step Session::Dispatch(Args args, std::string_view request) {
+  const CommandSpec* spec = worker_.table().Find(args);
+  last_command_ = spec;
+  if (spec == nullptr) return Refuse(spec, args, ClientError::kUnknownCommand);
+  worker_.stats().used[static_cast<size_t>(spec->id)].store(true, std::memory_order_relaxed);
+  if (spec->id == routing::CommandId::kOther) [[unlikely]]
+    worker_.core().NoteUsed(*spec);
+  if ((spec->flags & routing::kContainer) != 0) [[unlikely]] {
+    const bool lacks_subcommand = args.size() > 1 && spec->id != routing::CommandId::kClient;
+    if (lacks_subcommand) return Refuse(spec, args, ClientError::kUnknownCommand);
+  }
+  if (!spec->ArityFits(args.size())) return Refuse(spec, args, ClientError::kArity);
+  if (worker_.client_pause() != PauseMode::kNone && HeldByClientPause(*spec)) {
+    return PostponeCommand();
+  }
+  return DispatchKnown(*spec, args, request);
 }
 
 // Redis's own texts where Redis has one.
@@ -261,7 +268,7 @@ Session::Step Session::SendRead(const CommandSpec& spec, Args args, std::string_
 Session::Step Session::SendWrite(const CommandSpec& spec, Args args, std::string_view request) {
   const ActivePlan& plan = worker_.plan();
   if (!plan.mirrors) {
-    LeaveGate();
+    if (gate_held_) LeaveGate();
     if (!worker_.core().waiting.empty()) return SendUnmirroredWrite(spec, args, request);
     return SendPlain(spec, args, request, RequestClass::kWrite);
   }

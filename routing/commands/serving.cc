@@ -210,18 +210,21 @@ Serving ServingOf(const CommandSpec& spec) {
 
 }  // namespace
 
-Serving ServingOf(const CommandSpec& spec, Args args) {
-  static const std::vector<Serving> by_id = [] {
-    std::vector<Serving> serving(kCommandIds, Serving::kNotServed);
-    for (const CommandSpec* built_in : CommandTable::Redis70().All()) {
-      serving[static_cast<size_t>(built_in->id)] = ServingOf(*built_in);
-    }
-    return serving;
-  }();
-  if (spec.id == CommandId::kOther) return ServingOf(spec);
+const std::array<Serving, kCommandIds> kServingById = [] {
+  std::array<Serving, kCommandIds> serving;
+  serving.fill(Serving::kNotServed);
+  for (const CommandSpec* built_in : CommandTable::Redis70().All()) {
+    serving[static_cast<size_t>(built_in->id)] = ServingOf(*built_in);
+  }
+  for (const CommandId id : {CommandId::kOther, CommandId::kXread, CommandId::kXreadgroup}) {
+    serving[static_cast<size_t>(id)] = Serving::kNotServed;
+  }
+  return serving;
+}();
+
+Serving ServingByDetail(const CommandSpec& spec, Args args) {
   const bool streams = spec.id == CommandId::kXread || spec.id == CommandId::kXreadgroup;
-  if (streams && MayBlock(spec, args)) return Serving::kBlocking;
-  return by_id[static_cast<size_t>(spec.id)];
+  return streams && MayBlock(spec, args) ? Serving::kBlocking : ServingOf(spec);
 }
 
 // COMMAND does not tell of Redis's own flag for it.

@@ -1,6 +1,7 @@
 // Serving: where a command runs (design §4), from its name and its flags alone.
 #pragma once
 
+#include <array>
 #include <cstdint>
 
 #include "routing/commands/command_table.h"
@@ -20,7 +21,14 @@ enum class Serving : uint8_t {
   kNotServed,    // needs what this version does not have
 };
 
-Serving ServingOf(const CommandSpec& spec, Args args);
+// By CommandId, filled before main; kNotServed where more than the id decides.
+extern const std::array<Serving, kCommandIds> kServingById;
+Serving ServingByDetail(const CommandSpec& spec, Args args);
+
+inline Serving ServingOf(const CommandSpec& spec, Args args) {
+  const Serving serving = kServingById[static_cast<size_t>(spec.id)];
+  return serving == Serving::kNotServed ? ServingByDetail(spec, args) : serving;
+}
 
 // Whether a read may go to the follower: not where the reply belongs to the
 // store that gave it (cursors, statistics), or where keys are named by pattern.
