@@ -110,8 +110,7 @@ Session::Step Session::ClientCommand(const routing::CommandSpec& spec, Args args
                              pinned_ && pinned_->tracking.on ? pinned_->tracking.redirect : -1);
       break;
     case CommandId::kClientTrackinginfo:
-      TrackingInfo();
-      return Step::kDone;
+      return TrackingInfo(spec, args);
     default:
       ClientNewer(args);
       return Step::kDone;

@@ -55,6 +55,10 @@ Session::Step Session::Pin(Pinned::Reason reason) {
     lane_ = lane.get();
     pinned_->lane = std::move(lane);
   }
+  if (reason == Pinned::kMonitor && pinned_->monitors == nullptr) {
+    pinned_->monitors = &worker_.core().monitors;
+    pinned_->monitors->fetch_add(1, std::memory_order_relaxed);
+  }
   pinned_->reasons |= reason;
   return Step::kDone;
 }
@@ -225,6 +229,7 @@ Session::Step Session::Subscribe(const routing::CommandSpec& spec, Args args,
                                                                        : pinned_->shards;
     confirmations = std::max<size_t>(names.size(), 1);
   }
+  reply_mode_ &= static_cast<uint8_t>(~kSkipReply);  // it has no other reply
   ++in_flight_;
   lane_->SentConfirmed({this, ReplyTo::kUnordered}, static_cast<uint32_t>(confirmations),
                        request.size());
@@ -248,7 +253,8 @@ Session::Step Session::UnsubscribeNothing(const routing::CommandSpec& spec, Args
   };
   for (const std::string_view name : args.subspan(1)) confirm(name);
   if (args.size() == 1) confirm({});
-  Reply(text);
+  reply_mode_ &= static_cast<uint8_t>(~kSkipReply);
+  AddOutput(text);
   return Step::kDone;
 }
 
@@ -287,7 +293,7 @@ bool Session::RefusedWhilePinned(const routing::CommandSpec& spec, routing::Serv
 PushKind Session::TakePush(std::string_view frame, bool awaits_confirmation, bool awaits_reply) {
   const bool subscribed = (pinned_->reasons & Pinned::kSubscribed) != 0;
   if (frame.front() == '+' && !awaits_reply && (pinned_->reasons & Pinned::kMonitor) != 0) {
-    AddReply(frame);
+    if ((reply_mode_ & kRepliesOff) == 0) AddFrame(frame);
     return PushKind::kMessage;
   }
   const bool push = frame.front() == '>';
@@ -300,7 +306,7 @@ PushKind Session::TakePush(std::string_view frame, bool awaits_confirmation, boo
   const bool message = kind == "message" || kind == "pmessage" || kind == "smessage";
   if (!push && !confirms && !message) return PushKind::kNone;
   if (confirms) NoteSubscription(kind, NextText(p, end));
-  AddReply(frame);
+  AddFrame(frame);
   return confirms && awaits_confirmation ? PushKind::kConfirmation : PushKind::kMessage;
 }
 
@@ -360,23 +366,31 @@ bool Session::TakeAwaited(std::string_view frame) {
 
 // ---- Tracking
 
-void Session::TrackingInfo() {
-  const Pinned::Tracking tracking = pinned_ ? pinned_->tracking : Pinned::Tracking();
-  std::vector<std::string_view> flags{tracking.on ? "on" : "off"};
-  if (tracking.bcast) flags.push_back("bcast");
-  if (tracking.optin) flags.push_back("optin");
-  if (tracking.optout) flags.push_back("optout");
-  if (tracking.noloop) flags.push_back("noloop");
+// The store knows best, but for the id of the client that gets the invalidations.
+Session::Step Session::TrackingInfo(const routing::CommandSpec& spec, Args args) {
+  if (pinned_ && pinned_->tracking.on) {
+    std::string request;
+    routing::AppendCommand(request, args);
+    Protect(worker_.batch.p);
+    return SendRewritten(spec, args, request, [id = pinned_->tracking.redirect](auto frame) {
+      constexpr std::string_view kField = "redirect\r\n:";
+      std::string text(frame);
+      const size_t at = text.find(kField);
+      if (id <= 0 || at == text.npos) return text;
+      const size_t begin = at + kField.size();
+      return text.replace(begin, text.find('\r', begin) - begin, std::to_string(id));
+    });
+  }
   std::string text = resp3() ? "%3\r\n" : "*6\r\n";
   routing::AppendBulk(text, "flags");
-  routing::AppendHead(text, resp3() ? '~' : '*', static_cast<int64_t>(flags.size()));
-  for (const std::string_view flag : flags) routing::AppendBulk(text, flag);
+  routing::AppendHead(text, resp3() ? '~' : '*', 1);
+  routing::AppendBulk(text, "off");
   routing::AppendBulk(text, "redirect");
-  routing::AppendInteger(text, tracking.on ? tracking.redirect : -1);
+  routing::AppendInteger(text, -1);
   routing::AppendBulk(text, "prefixes");
-  routing::AppendHead(text, resp3() ? '~' : '*', static_cast<int64_t>(tracking.prefixes.size()));
-  for (const std::string& prefix : tracking.prefixes) routing::AppendBulk(text, prefix);
+  routing::AppendHead(text, resp3() ? '~' : '*', 0);
   Reply(text);
+  return Step::kDone;
 }
 
 namespace {
@@ -390,13 +404,10 @@ Pinned::Tracking ReadTracking(Args args, size_t& id_at) {
     if (IsToken(args[i], "REDIRECT") && i + 1 < args.size()) {
       id_at = ++i;
       routing::ParseRedisInteger(args[i], tracking.redirect);
-    } else if (IsToken(args[i], "PREFIX") && i + 1 < args.size()) {
-      tracking.prefixes.emplace_back(args[++i]);
+    } else if (IsToken(args[i], "PREFIX")) {
+      ++i;
     } else {
       tracking.bcast |= IsToken(args[i], "BCAST");
-      tracking.optin |= IsToken(args[i], "OPTIN");
-      tracking.optout |= IsToken(args[i], "OPTOUT");
-      tracking.noloop |= IsToken(args[i], "NOLOOP");
     }
   }
   return tracking;

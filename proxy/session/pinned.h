@@ -3,11 +3,11 @@
 // All its commands go there then (design R1). Part of the session.
 #pragma once
 
+#include <atomic>
 #include <cstdint>
 #include <memory>
 #include <set>
 #include <string>
-#include <vector>
 
 #include "proxy/lane/lane.h"
 
@@ -24,7 +24,15 @@ struct Pinned {
   // What the reply that is awaited changes, if it says OK.
   enum class Awaited : uint8_t { kNothing, kSelect, kTracking, kWaitWrite, kWait };
 
+  Pinned() = default;
+  Pinned(const Pinned&) = delete;
+  Pinned& operator=(const Pinned&) = delete;
+  ~Pinned() {
+    if (monitors != nullptr) monitors->fetch_sub(1, std::memory_order_relaxed);
+  }
+
   std::unique_ptr<Lane> lane;
+  std::atomic<uint32_t>* monitors = nullptr;  // in which it is counted
   uint8_t reasons = 0;
   bool watch_lost = false;  // the connection was: EXEC must not run
   Awaited awaited = Awaited::kNothing;
@@ -35,8 +43,7 @@ struct Pinned {
   struct Tracking {
     bool on = false;
     int64_t redirect = 0;  // the client to whom invalidations go
-    bool bcast = false, optin = false, optout = false, noloop = false;
-    std::vector<std::string> prefixes;
+    bool bcast = false;
   };
   Tracking tracking, wanted_tracking;
   using Names = std::set<std::string, std::less<>>;

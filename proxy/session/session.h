@@ -128,6 +128,7 @@ class Session final : public Pollable {
   void KeepInput(const char* p, const char* e);
   void Protect(const char* from);
   void AddReply(std::string_view frame);
+  void AddFrame(std::string_view frame);
   void LeaveGate();
   void SendOutput();
   void AddOutput(std::string_view bytes);
@@ -242,8 +243,9 @@ class Session final : public Pollable {
   Step TransactionCommand(const routing::CommandSpec& spec, routing::Args args);
   Step Queue(const routing::CommandSpec& spec, routing::Args args, std::string_view request,
              routing::Serving serving);
-  Step Exec();
-  Step SendTransaction();
+  Step Exec(routing::Args args);
+  Step SendTransaction(routing::Args exec);
+  void ShowToMonitors(routing::Args exec);
   Step FailTransaction(ClientError kind, std::string_view text);
 
   bool resp3() const { return key_.protocol == Protocol::kResp3; }
@@ -268,7 +270,7 @@ class Session final : public Pollable {
   bool RefusedWhilePinned(const routing::CommandSpec& spec, routing::Serving serving);
   void NoteSubscription(std::string_view kind, std::string_view name);
   Step Tracking(routing::Args args, std::string_view request);
-  void TrackingInfo();
+  Step TrackingInfo(const routing::CommandSpec& spec, routing::Args args);
   Step Caching(const routing::CommandSpec& spec, routing::Args args, std::string_view request);
 
   // blocking.cc

@@ -261,6 +261,11 @@ void Session::Deliver(ReplyTo to, std::string_view frame) {
 
 void Session::AddReply(std::string_view frame) {
   if (reply_mode_ != 0 && !TakeReplyMode(frame)) return;  // for one that has gone too
+  AddFrame(frame);
+}
+
+// Whatever CLIENT REPLY says: a message is no reply.
+void Session::AddFrame(std::string_view frame) {
   if (closed_ || overflowed_) return;
   if (reply_ == nullptr && !output_) {
     reply_ = frame.data();

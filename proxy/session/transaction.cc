@@ -3,6 +3,7 @@
 #include "proxy/session/session.h"
 #include "proxy/worker/worker.h"
 #include "routing/resp/encode.h"
+#include "routing/resp/reply.h"
 
 namespace crossfade::proxy {
 
@@ -10,7 +11,7 @@ using routing::Args;
 using routing::CommandId;
 using routing::Serving;
 
-Session::Step Session::TransactionCommand(const routing::CommandSpec& spec, Args) {
+Session::Step Session::TransactionCommand(const routing::CommandSpec& spec, Args args) {
   if (in_flight_ > 0) {
     PauseFor(kDrain);
     return Step::kPaused;
@@ -22,11 +23,11 @@ Session::Step Session::TransactionCommand(const routing::CommandSpec& spec, Args
     }
     transaction_ = std::make_unique<Transaction>();
     transaction_->dbs.push_back(key_.db);
-    routing::AppendCommand(transaction_->bytes, {"MULTI"});
+    routing::AppendCommand(transaction_->bytes, args);  // as written: MONITOR shows it
     Reply("+OK\r\n");
     return Step::kDone;
   }
-  if (spec.id == CommandId::kExec) return Exec();
+  if (spec.id == CommandId::kExec) return Exec(args);
   if (!transaction_) {
     ReplyError(ClientError::kProtocol, "ERR DISCARD without MULTI");
     return Step::kDone;
@@ -93,12 +94,13 @@ Session::Step Session::Queue(const routing::CommandSpec& spec, Args args, std::s
   return Step::kDone;
 }
 
-Session::Step Session::Exec() {
+Session::Step Session::Exec(Args args) {
   if (!transaction_) {
     ReplyError(ClientError::kProtocol, "ERR EXEC without MULTI");
     return Step::kDone;
   }
   if (transaction_->failed) {
+    ShowToMonitors(args);
     transaction_.reset();
     ForgetWatch();
     ReplyError(ClientError::kProtocol,
@@ -116,10 +118,21 @@ Session::Step Session::Exec() {
     Reply("*0\r\n");
     return Step::kDone;
   }
-  return SendTransaction();
+  return SendTransaction(args);
 }
 
-Session::Step Session::SendTransaction() {
+// MONITOR is the store's, which does not see a transaction that is refused here.
+void Session::ShowToMonitors(Args exec) {
+  if (worker_.core().monitors.load(std::memory_order_relaxed) == 0) return;
+  if (lane_ == nullptr || !lane_->ready() || lane_->full()) return;
+  std::string text(routing::FirstValue(transaction_->bytes));
+  routing::AppendCommand(text, exec);
+  Protect(worker_.batch.next);
+  lane_->SentSkipped(2, text.size());
+  lane_->out().Append(text);
+}
+
+Session::Step Session::SendTransaction(Args exec) {
   const bool mirrored = transaction_->writes && worker_.plan().mirrors;
   if (!mirrored) LeaveGate();
   if (const Step step = NeedsLaneOfTransaction(); step != Step::kDone) return Unpaused(step);
@@ -146,7 +159,7 @@ Session::Step Session::SendTransaction() {
   if (wakes) worker_.waking().PlanBehindTransaction(*lane_, transaction_->bytes);
   if (lock.owns_lock()) lock.unlock();
   Transaction& transaction = *transaction_;
-  routing::AppendCommand(transaction.bytes, {"EXEC"});
+  routing::AppendCommand(transaction.bytes, exec);
   Protect(worker_.batch.next);
   const ReplyTo to = NewReply(Source::kAuthority, transaction.hashes);
   const char* sent = lane_->out().Append(transaction.bytes);

@@ -118,11 +118,12 @@ int Worker::TimeoutMs() const {
 
 void Worker::FlushAll() {
   CheckApplied();
+  // Who unsubscribes, and tells another client who publishes then, expects it to be done.
+  for (Lane* lane : lanes_to_flush_) lane->connection().Flush();
+  lanes_to_flush_.clear();
   for (auto& [at, lane] : lanes_) lane->connection().Flush();
   for (auto& [at, reader] : readers_) reader->connection().Flush();
   if (follower_admin_) follower_admin_->connection().Flush();
-  for (Lane* lane : lanes_to_flush_) lane->connection().Flush();
-  lanes_to_flush_.clear();
   for (size_t i = 0; i < to_flush_.size(); ++i) to_flush_[i]->Flush();
   to_flush_.clear();
   for (size_t i = 0; i < kept_count_; ++i) {

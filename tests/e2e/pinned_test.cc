@@ -60,6 +60,13 @@ const Conversation kConversations[] = {
     {"tracking", {"t HELLO 3 SETNAME t", "t CLIENT TRACKING ON", "t GET k", "b SET k 1", "t <",
                   "t GET k", "t SET k 2", "t <", "t CLIENT TRACKING OFF", "t GET k",
                   "t CLIENT TRACKING OFF"}},
+    {"what tracking is on",
+     {"t HELLO 3 SETNAME t", "t CLIENT TRACKINGINFO", "t CLIENT TRACKING ON OPTIN",
+      "t CLIENT TRACKINGINFO", "t CLIENT CACHING YES", "t CLIENT TRACKINGINFO",
+      "t CLIENT TRACKINGINFO", "t CLIENT TRACKING OFF", "t CLIENT TRACKINGINFO",
+      "t CLIENT TRACKING ON BCAST NOLOOP", "t CLIENT TRACKINGINFO", "t CLIENT TRACKING OFF",
+      "t CLIENT TRACKING ON BCAST PREFIX b PREFIX a", "t CLIENT TRACKING ON BCAST PREFIX c",
+      "t CLIENT TRACKINGINFO"}},
     {"tracking by prefix", {"t HELLO 3 SETNAME t",
                             "t CLIENT TRACKING ON BCAST PREFIX user: NOLOOP", "t SET user:1 x",
                             "b SET other 1", "b SET user:2 x", "t <"}},
@@ -112,6 +119,50 @@ TEST(Monitor, ShowsWhatOthersDo) {
   EXPECT_EQ(monitor.Call({"GET", "k"}), "-ERR Replica can't interact with the keyspace\r\n");
   EXPECT_EQ(monitor.Call({"RESET"}), "+RESET\r\n");
   EXPECT_EQ(monitor.Call({"GET", "k"}), "$1\r\nv\r\n");
+}
+
+TEST(Monitor, ShowsTransactionsAsWrittenAndThoseThatAreRefused) {
+  Migration migration;
+  ASSERT_TRUE(migration.StartLive());
+  RawClient monitor(migration.proxy->port());
+  RawClient other(migration.proxy->port());
+  const auto shows = [&monitor](const std::string& command) {
+    const std::string line = monitor.Read();
+    EXPECT_NE(line.find(command), std::string::npos) << line;
+  };
+  EXPECT_EQ(monitor.Call({"MONITOR"}), "+OK\r\n");
+  other.Call({"multi"});
+  other.Call({"SET", "k", "v"});
+  EXPECT_EQ(other.Call({"Exec"}), "*1\r\n+OK\r\n");
+  shows("\"multi\"");
+  shows("\"SET\" \"k\" \"v\"");
+  shows("\"Exec\"");
+  other.Call({"multi"});
+  other.Call({"nosuch"});
+  EXPECT_EQ(other.Call({"exec"}).substr(0, 10), "-EXECABORT");
+  shows("\"multi\"");
+  shows("\"exec\"");
+  EXPECT_EQ(other.Call({"GET", "k"}), "$1\r\nv\r\n");
+  shows("\"GET\" \"k\"");
+}
+
+TEST(Replies, ThatAreOffAreNoMessages) {
+  Migration migration;
+  ASSERT_TRUE(migration.StartLive());
+  RawClient client(migration.proxy->port());
+  RawClient other(migration.proxy->port());
+  client.Call({"HELLO", "3"});
+  client.Send({"CLIENT", "REPLY", "OFF"});
+  EXPECT_EQ(client.Call({"SUBSCRIBE", "c"}).substr(0, 2), ">3");
+  EXPECT_EQ(other.Call({"PUBLISH", "c", "hello"}), ":1\r\n");
+  EXPECT_NE(client.Read().find("hello"), std::string::npos);
+  client.Send({"SET", "k", "1"});
+  EXPECT_EQ(client.Call({"UNSUBSCRIBE", "c"}).substr(0, 2), ">3");
+  EXPECT_EQ(client.Call({"UNSUBSCRIBE", "c"}).substr(0, 2), ">3");
+  EXPECT_EQ(client.Call({"CLIENT", "REPLY", "ON"}), "+OK\r\n");
+  client.Send({"CLIENT", "REPLY", "SKIP"});
+  EXPECT_EQ(client.Call({"SUBSCRIBE", "c"}).substr(0, 2), ">3");
+  EXPECT_EQ(client.Call({"GET", "k"}), "$1\r\n1\r\n");
 }
 
 // A WAIT on a connection that has written nothing lies: the trap, and that the
