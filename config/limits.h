@@ -12,6 +12,9 @@ inline constexpr size_t kSettingsFileMax = 1024 * 1024;
 inline constexpr size_t kRoutesMax = 256;
 // A bigger file of certificates or keys is refused: no bundle of authorities is.
 inline constexpr size_t kTlsFileMax = 4 * 1024 * 1024;
+// More users, or more rules or patterns of one user, are refused.
+inline constexpr size_t kUsersMax = 10'000;
+inline constexpr size_t kUserRulesMax = 1'000;
 
 // Redis's own protocol limits; past them the client gets Redis's error text.
 inline constexpr size_t kInlineMax = 64 * 1024;
@@ -38,6 +41,15 @@ inline constexpr uint32_t kSessionInFlightMax = 16 * 1024;
 inline constexpr size_t kLaneUnsentMax = 8 * 1024 * 1024;
 // A session whose unsent replies exceed this is not read from.
 inline constexpr size_t kSessionOutputPause = 1024 * 1024;
+
+// Logins of clients at the stores, per worker; one more is refused. A login's
+// lanes are closed when no session has been on them for so long.
+inline constexpr size_t kStoreUsersMax = 1024;
+inline constexpr int64_t kStoreUserIdleUs = 30'000'000;
+// Addresses whose wrong passwords are remembered (over it some are forgotten),
+// and how long an attempt is made to wait at most.
+inline constexpr size_t kAuthAddressesMax = 4096;
+inline constexpr int64_t kAuthDelayMaxUs = 2'000'000;
 
 // What the applier keeps unanswered on the follower; what is above waits in the log.
 inline constexpr uint32_t kApplierWindowEntries = 2048;

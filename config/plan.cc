@@ -122,6 +122,30 @@ void AddAllow(const std::vector<AllowedCommand>& allow, Lines& lines) {
   if (!text.empty()) lines["allow"] = text;
 }
 
+template <class Items, class Text>
+std::string List(const Items& items, Text text) {
+  std::string list;
+  for (const auto& item : items) list += (list.empty() ? "" : " ") + Escape(text(item));
+  return list.empty() ? "none" : list;
+}
+
+// As routes: by their names. Rules have an order, users have none.
+void AddUsers(const std::vector<User>& users, Lines& lines) {
+  const auto as_is = [](const std::string& text) { return text; };
+  for (const User& user : users) {
+    const std::string path = "users[" + Escape(user.name) + "]";
+    std::string hashes;
+    for (const std::string& hash : user.password_hashes) hashes += hash;
+    lines[path + ".passwords"] = user.any_password ? "any" : Secret(hashes);
+    lines[path + ".store_user"] = user.store_user.empty() ? "none" : TextValue(user.store_user);
+    lines[path + ".store_password"] = Secret(user.store_password);
+    lines[path + ".commands"] = List(user.commands, as_is);
+    lines[path + ".keys"] = List(user.keys, [](const KeyRule& rule) { return rule.Text(); });
+    lines[path + ".channels"] = List(user.channels, as_is);
+  }
+  if (users.empty()) lines["users"] = "none";
+}
+
 Lines LinesOf(const Settings& settings) {
   Lines lines;
   AddListeners(settings.listen, lines);
@@ -142,6 +166,7 @@ Lines LinesOf(const Settings& settings) {
   }
   AddRoutes(settings.routes, lines);
   AddAllow(settings.allow, lines);
+  if (settings.users) AddUsers(*settings.users, lines);
   lines["limits.clients"] = std::to_string(settings.limits.clients);
   lines["limits.pinned"] = std::to_string(settings.limits.pinned);
   lines["limits.request"] = SizeText(settings.limits.request_bytes);

@@ -16,8 +16,9 @@ using std::chrono::milliseconds;
 using namespace std::chrono_literals;
 
 const Keys kRootKeys = {
-    {"listen", "workers", "stores", "stage", "mirror", "reads", "allow", "limits", "admin", "log"},
-    {"journal", "backfill", "verify", "gates", "fences", "approvals", "users"}};
+    {"listen", "workers", "stores", "stage", "mirror", "reads", "allow", "limits", "admin", "log",
+     "users"},
+    {"journal", "backfill", "verify", "gates", "fences", "approvals"}};
 const Keys kListenKeys = {{"address", "mode", "tls"}};
 const Keys kStoresKeys = {{"legacy", "new"}};
 const Keys kStoreKeys = {{"url", "password_file", "tls"}};
@@ -29,21 +30,6 @@ const Keys kAdminKeys = {{"listen", "token", "token_file"}, {"tokens_file"}};
 const Keys kLogKeys = {{"level", "format"}};
 
 constexpr const char* kSecretFound = "a secret (not shown)";
-
-// A secret from a file, for the key that names the file.
-std::optional<std::string> SecretFromFile(const Section& section, std::string_view key,
-                                          const std::string& folder) {
-  const std::optional<std::string> file = section.Text(key, "the path of a file");
-  if (!file) return std::nullopt;
-  const std::string path = (std::filesystem::path(folder) / *file).string();
-  Result<std::string> secret = ReadSecretFile(path);
-  if (!secret) {
-    section.Unexpected(key, Quote(path) + ", which " + secret.error().message,
-                       "a file with the secret");
-    return std::nullopt;
-  }
-  return std::move(*secret);
-}
 
 std::vector<Endpoint> ReadListen(const Section& root, const std::string& folder,
                                  Problems& problems) {
@@ -208,6 +194,20 @@ void ReadLog(const Section& root, Settings& settings) {
 
 }  // namespace
 
+std::optional<std::string> SecretFromFile(const Section& section, std::string_view key,
+                                          const std::string& folder) {
+  const std::optional<std::string> file = section.Text(key, "the path of a file");
+  if (!file) return std::nullopt;
+  const std::string path = (std::filesystem::path(folder) / *file).string();
+  Result<std::string> secret = ReadSecretFile(path);
+  if (!secret) {
+    section.Unexpected(key, Quote(path) + ", which " + secret.error().message,
+                       "a file with the secret");
+    return std::nullopt;
+  }
+  return std::move(*secret);
+}
+
 Settings ReadSections(const Entry& root, const std::string& folder, Problems& problems) {
   Settings settings;
   const Section section(root, "", kRootKeys, problems);
@@ -222,6 +222,7 @@ Settings ReadSections(const Entry& root, const std::string& folder, Problems& pr
   settings.routes = ReadRoutes(section, problems);
   settings.allow = ReadAllow(section, problems);
   ReadLimits(section, settings.limits);
+  settings.users = ReadUsers(section, folder, problems);
   ReadAdmin(section, folder, settings);
   ReadLog(section, settings);
   CheckConsistency(settings, problems);

@@ -2,7 +2,10 @@
 // Never fails: what is wrong goes to Problems, and the default stays.
 #pragma once
 
+#include <optional>
 #include <string>
+#include <string_view>
+#include <vector>
 
 #include "config/problems.h"
 #include "config/section.h"
@@ -24,6 +27,14 @@ void ReadStoreTls(const Section& store, const std::string& folder, Endpoint& end
                   Problems& problems);
 // The mode of a listener's socket file.
 void ReadSocketMode(const Section& item, Endpoint& endpoint);
+
+// The part "users"; nothing when there is none.
+std::optional<std::vector<User>> ReadUsers(const Section& root, const std::string& folder,
+                                           Problems& problems);
+
+// A secret from a file, for the key that names the file.
+std::optional<std::string> SecretFromFile(const Section& section, std::string_view key,
+                                          const std::string& folder);
 
 // What must hold between settings of different sections.
 void CheckConsistency(const Settings& settings, Problems& problems);

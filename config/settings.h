@@ -9,6 +9,8 @@
 #include <string>
 #include <vector>
 
+#include "config/users.h"
+
 namespace crossfade::config {
 
 // A share of keys or requests in 1/10,000, so that 0.01% is the finest step.
@@ -98,6 +100,7 @@ struct Settings {
   MirrorSettings mirror;
   std::vector<Route> routes;  // in order; the last is always "default" and matches everything
   std::vector<AllowedCommand> allow;
+  std::optional<std::vector<User>> users;  // nothing: the authority authenticates clients
   Limits limits;
   Endpoint admin_listen;
   std::string admin_token;  // empty: mutations only from loopback

@@ -6,6 +6,7 @@
 #include <vector>
 
 #include "config/plan.h"
+#include "proxy/auth/accounts.h"
 #include "proxy/worker/stats.h"
 #include "routing/commands/allow_list.h"
 #include "routing/policy/route_match.h"
@@ -20,6 +21,7 @@ struct ActivePlan {
   routing::RouteSet routes;
   routing::AllowList allow;
   std::vector<std::shared_ptr<RouteCounters>> counters;  // by the route's index
+  std::shared_ptr<const Accounts> accounts;  // nullptr: the authority authenticates
   bool mirrors = false;
   bool follower_reads = false;  // of any route
   bool shadows = false;

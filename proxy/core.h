@@ -12,6 +12,7 @@
 
 #include "config/plan.h"
 #include "proxy/backend/side_commands.h"
+#include "proxy/auth/auth_guard.h"
 #include "proxy/backend/store_link.h"
 #include "proxy/mirror_events.h"
 #include "proxy/worker/client_pause.h"
@@ -35,6 +36,7 @@ struct Core {
   // Tables are never freed while workers run; commands in flight point into them.
   std::atomic<const routing::CommandTable*> table;
 
+  AuthGuard auth_guard;
   MirrorEvents events;
   // The replication lock; guards `replicator`, `waiting` and `events`.
   std::mutex mutex;

@@ -6,6 +6,7 @@
 
 #include "proxy/acceptor.h"
 #include "proxy/backend/mirror_driver.h"
+#include "proxy/control/log.h"
 #include "proxy/core.h"
 #include "proxy/net/listener.h"
 #include "proxy/server_snapshot.h"
@@ -46,6 +47,16 @@ void AddMirrorState(Core& core, const MirrorDriver::Progress& progress, Snapshot
               : "the new store (follower) is not reachable, writes wait in the mirror log: " +
                     core.follower().error();
       return;
+  }
+}
+
+void WarnOfUnknownCommands(const std::vector<config::User>& users) {
+  for (const config::User& user : users) {
+    for (const std::string& command : routing::UnknownCommands(user)) {
+      log::Warn("a user's rule names a command that Redis 7.0 does not have: it only counts where "
+                "the store has it",
+                {{"user", user.name}, {"command", command}});
+    }
   }
 }
 
@@ -90,6 +101,10 @@ ActivePlanPtr Server::Impl::Activate(config::PlanPtr from) {
   Result<routing::RouteSet> routes = routing::RouteSet::Build(settings.routes);
   CROSSFADE_CHECK(routes.has_value());  // the configuration has been validated
   auto active = std::make_shared<ActivePlan>(from, std::move(*routes));
+  if (settings.users) {
+    active->accounts = std::make_shared<Accounts>(*settings.users);
+    WarnOfUnknownCommands(*settings.users);
+  }
   active->mirrors = from->Mirrors();
   active->follower_reads = active->mirrors && active->routes.AnyFollowerReads();
   active->shadows = active->mirrors && active->routes.AnyShadow();

@@ -118,6 +118,7 @@ void AddWorkers(Core& core, Snapshot& snapshot) {
     snapshot.clients += worker->session_count.load();
     snapshot.clients_accepted += stats.accepted.value();
     snapshot.clients_rejected += stats.rejected.value();
+    snapshot.auth_failures += stats.auth_failures.value();
     snapshot.ack_timeouts += stats.ack_timeouts.value();
     snapshot.follower_read_retries += stats.follower_retries.value();
     snapshot.breaker_trips += worker->breaker_trips.load();

@@ -68,6 +68,7 @@ struct Snapshot {
   uint64_t clients_accepted = 0;
   uint64_t clients_blocked = 0;  // waiting in blocking commands
   uint64_t clients_rejected = 0;
+  uint64_t auth_failures = 0;  // wrong passwords
 
   double lag_seconds = 0;
   uint64_t log_entries = 0;  // not yet applied

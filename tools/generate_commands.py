@@ -23,6 +23,8 @@ FLAGS = {
 SPEC_FLAGS = {
     "RO": "kSpecReadOnly", "RW": "kSpecReadWrite", "OW": "kSpecOverwrite", "RM": "kSpecRemove",
     "not_key": "kSpecNotKey", "incomplete": "kSpecIncomplete", "variable_flags": "kSpecVariable",
+    "access": "kSpecAccess", "insert": "kSpecModify", "update": "kSpecModify",
+    "delete": "kSpecModify",
 }
 SPECS_MAX = 3  # BuiltinCommand::specs
 
@@ -84,7 +86,7 @@ def pairs(flat):
 
 def key_spec(flat):
     spec = pairs(flat)
-    flags = [SPEC_FLAGS[f] for f in spec["flags"] if f in SPEC_FLAGS]
+    flags = dict.fromkeys(SPEC_FLAGS[f] for f in spec["flags"] if f in SPEC_FLAGS)
     begin, find = pairs(spec["begin_search"]), pairs(spec["find_keys"])
     begin_spec, find_spec = pairs(begin["spec"]), pairs(find["spec"])
     if begin["type"] == "index":
@@ -113,6 +115,8 @@ def command_rows(reply):
     rows = {}
     for command in reply:
         name, arity, flags, first, last, step = command[:6]
+        categories = [identifier("category " + c[1:]).replace("kCategory", "category::k")
+                      for c in command[6]]
         specs, children = command[8], command[9]
         names = [FLAGS[f] for f in flags if f in FLAGS]
         if children:
@@ -120,7 +124,8 @@ def command_rows(reply):
         if len(specs) > SPECS_MAX:
             raise RuntimeError(f"{name} has {len(specs)} key specifications")
         rows[name] = (f'{{"{name}", CommandId::{identifier(name)}, {arity}, '
-                      f'{" | ".join(names) or "0"}, {first}, {last}, {step}, {len(specs)}, '
+                      f'{" | ".join(names) or "0"}, {" | ".join(categories) or "0"}, '
+                      f'{first}, {last}, {step}, {len(specs)}, '
                       f'{{{", ".join(map(key_spec, specs))}}}}},')
         rows.update(command_rows(children))
     return dict(sorted(rows.items()))

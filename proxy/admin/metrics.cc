@@ -228,6 +228,8 @@ void WriteProxy(Writer& out, const Snapshot& s, const ReloadHistory& reloads) {
              s.clients_accepted);
   out.Single("crossfade_clients_rejected_total", "counter",
              "Client connections refused at limits.clients.", s.clients_rejected);
+  out.Single("crossfade_auth_failures_total", "counter",
+             "AUTH and HELLO AUTH with a wrong password or an unknown user.", s.auth_failures);
   WriteByKey(out, "crossfade_client_errors_total", "kind", "Errors given to clients, by kind.",
              s.client_errors);
   out.Family("crossfade_reloads_total", "counter", "Reloads of the configuration, by result.");

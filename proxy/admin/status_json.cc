@@ -170,6 +170,7 @@ std::string StatusJson(const StatusInput& input) {
                            {"clients_accepted", s.clients_accepted},
                            {"clients_blocked", s.clients_blocked},
                            {"clients_rejected", s.clients_rejected},
+                           {"auth_failures", s.auth_failures},
                            {"client_errors", s.client_errors}};
   AddMirror(document, s, settings);
   AddScripts(document, s);

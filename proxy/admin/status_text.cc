@@ -84,6 +84,9 @@ class Renderer {
     if (const uint64_t rejected = now_.at("clients_rejected").get<uint64_t>(); rejected > 0) {
       clients += "  " + Warn("rejected " + FormatCount(rejected));
     }
+    if (const uint64_t failures = now_.value("auth_failures", uint64_t{0}); failures > 0) {
+      clients += "  " + Warn("wrong passwords " + FormatCount(failures));
+    }
     Line("clients", clients + "  errors given " + Sum(now_.at("client_errors")));
   }
 

@@ -13,10 +13,12 @@ namespace {
 
 constexpr int64_t kFirstBackoffUs = 10'000;
 constexpr int64_t kLongestBackoffUs = 500'000;
+constexpr int64_t kRefusedBackoffUs = 1'000'000;
 constexpr int kVectors = 64;
 
 // The greeting's steps, in the order of the commands sent; each waits for its reply.
-enum Step { kStepAuth, kStepHello, kStepName, kStepId, kStepInfo, kStepSelect, kStepPing, kStepKill };
+enum Step { kStepAuth, kStepHello, kStepName, kStepId, kStepInfo, kStepSelect, kStepPing, kStepKill,
+            kStepLogin, kStepLoginSelect, kStepMulti, kStepExec };
 
 std::string_view InfoField(std::string_view info, std::string_view field) {
   const size_t at = info.find(field);
@@ -79,6 +81,12 @@ void StoreConnection::WatchWrites(bool watch) {
 }
 
 void StoreConnection::Greet() {
+  if (options_.bare) {
+    state_ = State::kReady;
+    error_.clear();
+    backoff_us_ = 0;
+    return owner_.OnStoreReady(false);
+  }
   state_ = State::kGreeting;
   const config::Endpoint& endpoint = link_.endpoint();
   std::string text;
@@ -119,6 +127,7 @@ bool StoreConnection::TakeGreetingReply(std::string_view frame, std::string& pro
   const routing::ReplyHead head = routing::ReadHead(p, p + frame.size());
   if (greeting_step_ == kStepHello && options_.protocol == Protocol::kResp2) ++greeting_step_;
   const int step = greeting_step_++;
+  if (step >= kStepLogin) return TakeLoginReply(step, head, problem);
   if (head.IsError()) {
     static constexpr const char* kCommands[] = {"AUTH", "HELLO 3", "CLIENT SETNAME", "CLIENT ID",
                                                 "INFO", "SELECT",  "PING",           "CLIENT KILL"};
@@ -146,18 +155,62 @@ bool StoreConnection::TakeGreetingReply(std::string_view frame, std::string& pro
         }
         return true;
       }
-      FinishGreeting();
-      return true;
+      return GreetAsLogin(problem);
     case kStepKill:
-      FinishGreeting();
-      return true;
+      return GreetAsLogin(problem);
     default:
       return true;
   }
 }
 
-void StoreConnection::FinishGreeting() {
+// All before was done as the address names us. The db is selected once more,
+// since the user may not have the right to.
+bool StoreConnection::GreetAsLogin(std::string& problem) {
   former_id_ = 0;
+  if (!options_.login) {
+    FinishGreeting();
+    return true;
+  }
+  greeting_step_ = kStepLogin;
+  std::string text;
+  routing::AppendCommand(text, {"AUTH", options_.login->name, options_.login->password});
+  if (options_.db != 0) routing::AppendCommand(text, {"SELECT", std::to_string(options_.db)});
+  if (ask_multi_) {
+    routing::AppendCommand(text, {"MULTI"});
+    routing::AppendCommand(text, {"EXEC"});
+  }
+  if (stream_.Send(text.data(), text.size()) == static_cast<ssize_t>(text.size())) return true;
+  problem = "the login could not be sent";
+  return false;
+}
+
+bool StoreConnection::TakeLoginReply(int step, const routing::ReplyHead& head,
+                                     std::string& problem) {
+  if (step == kStepLogin && options_.db == 0) ++greeting_step_;
+  if (step < kStepMulti && head.IsError()) {
+    refusing_ = true;
+    refused_ = head.text;
+    problem = "it refused the user '" + options_.login->name + "': " + refused_;
+    return false;
+  }
+  if (step == kStepMulti) may_multi_ = !head.IsError();
+  if (step == kStepExec && may_multi_ && head.IsError()) {
+    // It can't leave the transaction that it has begun.
+    ask_multi_ = may_multi_ = false;
+    refusing_ = true;
+    problem = "it refused EXEC: " + std::string(head.text);
+    return false;
+  }
+  if (!ask_multi_) may_multi_ = false;
+  if (greeting_step_ == (ask_multi_ ? kStepExec + 1 : kStepMulti)) {
+    ask_multi_ = true;
+    FinishGreeting();
+  }
+  return true;
+}
+
+void StoreConnection::FinishGreeting() {
+  refused_.clear();
   state_ = State::kReady;
   error_.clear();
   backoff_us_ = 0;
@@ -236,12 +289,12 @@ void StoreConnection::Close() {
   stream_.Close();
   watching_writes_ = false;
   peer_closed_ = false;
-  if (state_ == State::kReady) link_.ready.fetch_sub(1, std::memory_order_relaxed);
+  if (state_ == State::kReady && !options_.bare) link_.ready.fetch_sub(1, std::memory_order_relaxed);
 }
 
 void StoreConnection::Drop(std::string_view reason) {
   if (state_ != State::kReady) return Fail(reason);
-  link_.SetError(std::string(reason));
+  if (!options_.bare) link_.SetError(std::string(reason));
   Lose(reason);
 }
 
@@ -264,18 +317,24 @@ void StoreConnection::Lose(std::string_view reason) {
   scanner_.Reset();
 }
 
+// A login that was refused says nothing of the store: other connections have theirs.
 void StoreConnection::Fail(std::string_view reason) {
   const std::string text(reason);
+  const bool refusing = std::exchange(refusing_, false);
   Close();
   state_ = State::kWaiting;
   backoff_us_ = std::clamp(backoff_us_ * 2, kFirstBackoffUs, kLongestBackoffUs);
+  if (refusing && !refused_.empty()) backoff_us_ = kRefusedBackoffUs;
   // Spread by the address, so that not all connections come back at once.
   const int64_t jitter = static_cast<int64_t>(reinterpret_cast<uintptr_t>(this) >> 6) % 16;
   deadline_us_ = now_us_ + backoff_us_ + backoff_us_ * jitter / 64;
   in_.Clear();
   scanner_.Reset();
-  error_ = text;
-  link_.SetError(text);
+  error_ = refusing ? "" : text;
+  if (!refusing) {
+    refused_.clear();
+    if (!options_.bare) link_.SetError(text);
+  }
   owner_.OnStoreUnreachable(text);
 }
 

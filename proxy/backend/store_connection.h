@@ -1,6 +1,6 @@
 // StoreConnection: one connection to a store, made and made again: connects,
 // logs in, selects its db, sees to it that its predecessor is dead on the
-// server (design R8), and then carries bytes. For one worker's thread; its owner
+// server (design R8), becomes the user whom it serves, and then carries bytes. For one worker's thread; its owner
 // must outlive it.
 //
 // States: waiting (for the next try) -> connecting -> handshake (of TLS) ->
@@ -8,9 +8,11 @@
 #pragma once
 
 #include <cstdint>
+#include <optional>
 #include <string>
 #include <string_view>
 
+#include "proxy/auth/store_users.h"
 #include "proxy/backend/store_link.h"
 #include "proxy/lane/lane_key.h"
 #include "proxy/net/event_loop.h"
@@ -45,6 +47,8 @@ class StoreConnection final : public Pollable {
     uint32_t db = 0;
     Protocol protocol = Protocol::kResp2;
     bool kill_former = false;  // it carries writes
+    bool bare = false;         // sends nothing of its own, and is ready once it is connected
+    std::optional<StoreLogin> login{};  // whom it serves, if not whom the address names
     int64_t connect_timeout_us = 1'000'000;
   };
   StoreConnection(EventLoop& loop, StoreLink& link, Options options, StoreConnectionOwner& owner);
@@ -56,11 +60,18 @@ class StoreConnection final : public Pollable {
   InBuffer& in() { return in_; }
   StoreLink& link() { return link_; }
   int64_t client_id() const { return client_id_; }  // at the store
-  // Its owner has changed db or protocol, by commands of its own: so will the next one be.
-  void MovedTo(const LaneKey& key) {
+  // Its owner has changed db, protocol or user, by commands of its own: so will the
+  // next one be.
+  void MovedTo(const LaneKey& key, std::optional<StoreLogin> login) {
     options_.db = key.db;
     options_.protocol = key.protocol;
+    options_.login = std::move(login);
   }
+  // The store's error for the login, while it has no connection because of it.
+  const std::string& refused() const { return refused_; }
+  // Whether MULTI … EXEC may be sent: where it is refused, what stands between
+  // would run all the same.
+  bool may_multi() const { return may_multi_; }
 
   // Sends what is queued, as far as the socket takes it.
   void Flush();
@@ -89,6 +100,8 @@ class StoreConnection final : public Pollable {
   void Greet();
   void ReadGreeting();
   bool TakeGreetingReply(std::string_view frame, std::string& problem);
+  bool GreetAsLogin(std::string& problem);
+  bool TakeLoginReply(int step, const routing::ReplyHead& head, std::string& problem);
   void FinishGreeting();
   void WatchWrites(bool watch);
   void WantMore();
@@ -115,6 +128,10 @@ class StoreConnection final : public Pollable {
   std::string run_id_, version_, error_;
   int64_t former_id_ = 0;  // of the predecessor that may not be dead
   std::string former_run_id_;
+  bool refusing_ = false;  // the try that is being given up
+  std::string refused_;
+  bool may_multi_ = true;
+  bool ask_multi_ = true;
   OutQueue out_;
   InBuffer in_;
   routing::ReplyScanner scanner_;

@@ -27,6 +27,7 @@ FollowerReader::FollowerReader(Worker& worker, LaneKey key)
                    .db = key.db,
                    .protocol = key.protocol,
                    .kill_former = false,
+                   .login = worker.LoginOf(key.user),
                    .connect_timeout_us =
                        std::chrono::microseconds(worker.limits().connect_timeout).count()},
                   *this) {

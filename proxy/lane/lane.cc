@@ -20,6 +20,7 @@ Lane::Lane(Worker& worker, LaneKey key)
                    .db = key.db,
                    .protocol = key.protocol,
                    .kill_former = true,
+                   .login = worker.LoginOf(key.user),
                    .connect_timeout_us =
                        std::chrono::microseconds(worker.limits().connect_timeout).count()},
                   *this) {
@@ -115,7 +116,7 @@ void Lane::AllowLonger(int64_t ms) {
 
 void Lane::MovedTo(const LaneKey& key) {
   key_ = key;
-  connection_.MovedTo(key);
+  connection_.MovedTo(key, worker_.LoginOf(key.user));
 }
 
 void Lane::SwitchProtocol(Protocol protocol) {
@@ -338,8 +339,11 @@ void Lane::HoldSyncs(bool hold) {
 }
 
 void Lane::OnStoreUnreachable(std::string_view) {
-  // With another process behind the address, what was sent to the former is over.
-  if (uncertain_ && connection_.link().run_id() != lost_run_id_) {
+  // With another process behind the address, what was sent to the former is over;
+  // and who has got as far as being refused has seen to it before.
+  const bool over = !connection_.refused().empty() ||
+                    connection_.link().run_id() != lost_run_id_;
+  if (uncertain_ && over) {
     const std::lock_guard lock(worker_.core().mutex);
     HoldSyncs(false);
   }

@@ -41,6 +41,7 @@ Session::Step Session::SendFirstAttempt(const routing::CommandSpec& spec, routin
   const bool recorded = worker_.plan().mirrors;
   if (!recorded) LeaveGate();
   if (const Step step = NeedsLane(); step != Step::kDone) return Unpaused(step);
+  if (!lane_->connection().may_multi()) return RefuseMulti();  // it would block the lane
   bool all = false;
   if (!HashKeys(spec, args, all)) return Refuse(&spec, args, ClientError::kRefused);
   routing::BlockingRequest wanted;

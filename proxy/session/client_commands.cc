@@ -245,7 +245,10 @@ bool Session::ParseClientFilter(Args args, ClientFilter& filter) {
     } else if (IsToken(args[i], "LADDR")) {
       filter.local_address = value;
     } else if (IsToken(args[i], "USER")) {
-      if (value != user()) return refuse("ERR No such user '" + Printable(value) + "'");
+      const Accounts* accounts = worker_.plan().accounts.get();
+      if (accounts != nullptr && accounts->Find(value) == nullptr) {
+        return refuse("ERR No such user '" + Printable(value) + "'");
+      }
       filter.user = value;
     } else if (IsToken(args[i], "SKIPME") && IsToken(value, "YES")) {
       filter.except = id_;
@@ -266,6 +269,11 @@ Session::Step Session::ClientKill(Args args) {
   } else if (!ParseClientFilter(args, filter)) {
     return Step::kDone;
   }
+  // Whom the authority knows it alone could tell: here, those who are connected.
+  const bool stranger = filter.user && worker_.plan().accounts == nullptr &&
+                        *filter.user != kDefaultUser && *filter.user != user();
+  const std::string no_such_user =
+      stranger ? "-ERR No such user '" + Printable(*filter.user) + "'\r\n" : "";
   return AskAll<int64_t>(
       [filter, asker = id_](Worker& worker) {
         int64_t killed = 0;
@@ -280,9 +288,10 @@ Session::Step Session::ClientKill(Args args) {
         }
         return killed;
       },
-      [old_form](std::vector<int64_t>& of_workers) {
+      [old_form, no_such_user](std::vector<int64_t>& of_workers) {
         int64_t killed = 0;
         for (const int64_t count : of_workers) killed += count;
+        if (killed == 0 && !no_such_user.empty()) return no_such_user;
         if (old_form) return std::string(killed > 0 ? "+OK\r\n" : "-ERR No such client\r\n");
         std::string text;
         routing::AppendInteger(text, killed);

@@ -62,6 +62,9 @@ std::string Beginning(Args args) {
       return SendBlocking(spec, args, request);
     case Serving::kAuthority:
       if (spec.id == routing::CommandId::kInfo) return Info(spec, args, request);
+      if (spec.id == routing::CommandId::kAclWhoami && account_ != nullptr) {
+        return Local(spec, args);
+      }
       if (both) return SendToBoth(spec, args, request);
       return SendPlain(spec, args, request, RequestClass::kOther);
     case Serving::kSession:
@@ -94,7 +97,10 @@ Session::Step Session::Dispatch(Args args, std::string_view request) {
     if (lacks_subcommand) return Refuse(spec, args, ClientError::kUnknownCommand);
   }
   if (!spec->ArityFits(args.size())) return Refuse(spec, args, ClientError::kArity);
-  if (worker_.client_pause() != PauseMode::kNone && HeldByClientPause(*spec)) {
+  if (restricted_) [[unlikely]] {
+    if (const Step step = CheckAccess(*spec, args); step != Step::kDone) return Unpaused(step);
+  }
+  if (worker_.client_pause() != PauseMode::kNone && HeldByClientPause(*spec)) [[unlikely]] {
     return PostponeCommand();
   }
   return DispatchKnown(*spec, args, request);
@@ -138,7 +144,8 @@ Session::Step Session::NeedsLane() {
   if (lane_ == nullptr) lane_ = &worker_.LaneOf(key_);
   const bool ready = lane_->ready();
   if (ready && !lane_->full() && in_flight_ < limits::kSessionInFlightMax) return Step::kDone;
-  if (ready || lane_->connection().error().empty()) {
+  const std::string& refused = lane_->connection().refused();
+  if (ready || (refused.empty() && lane_->connection().error().empty())) {
     if (in_flight_ >= limits::kSessionInFlightMax) {
       PauseFor(kDrain);
     } else {
@@ -153,6 +160,11 @@ Session::Step Session::NeedsLane() {
   }
   LeaveGate();
   if (transaction_) transaction_.reset();
+  if (!refused.empty()) {
+    ReplyError(ClientError::kNoAuth,
+               authenticated_ || account_ ? refused : "NOAUTH Authentication required.");
+    return Step::kClosed;
+  }
   const StoreLink& link = lane_->connection().link();
   ReplyError(ClientError::kStoreUnavailable, "ERR crossfade: the " + link.role() +
                                                  " store (authority) is not reachable: " +
@@ -375,7 +387,7 @@ const routing::SessionRoutes& Session::Routes() {
   const ActivePlan& plan = worker_.plan();
   if (own.plan_epoch != plan.plan->epoch) {
     own.plan_epoch = plan.plan->epoch;
-    own.routes = plan.routes.ForSession("", own.name, own.address);
+    own.routes = plan.routes.ForSession(UserName(), own.name, own.address);
   }
   return own.routes;
 }

@@ -28,9 +28,16 @@ Session::Step Session::Local(const routing::CommandSpec& spec, Args args) {
     PauseFor(kDrain);
     return Step::kPaused;
   }
+  if (spec.id == CommandId::kAuth) return Auth(args);
+  if (spec.id == CommandId::kHello) {
+    if (const Step step = HelloAuth(args); step != Step::kDone) return Unpaused(step);
+  }
   std::string& text = worker_.scratch;
   text.clear();
   switch (spec.id) {
+    case CommandId::kAclWhoami:
+      routing::AppendBulk(text, UserName());
+      break;
     case CommandId::kPing:
       if (args.size() > 2) {
         ReplyError(ClientError::kArity, "ERR wrong number of arguments for 'ping' command");
@@ -55,9 +62,7 @@ Session::Step Session::Local(const routing::CommandSpec& spec, Args args) {
       text = "+RESET\r\n";
       break;
     case CommandId::kSelect:
-      Select(args);
-      if ((paused_ & kDrain) != 0) return Step::kTaken;
-      break;
+      return Select(args);
     case CommandId::kHello:
       Hello(args);
       break;
@@ -68,13 +73,15 @@ Session::Step Session::Local(const routing::CommandSpec& spec, Args args) {
   return Step::kDone;
 }
 
-void Session::Select(Args args) {
+Session::Step Session::Select(Args args) {
   int64_t db = 0;
   if (!routing::ParseRedisInteger(args[1], db)) {
-    return ReplyError(ClientError::kRefused, "ERR value is not an integer or out of range");
+    ReplyError(ClientError::kRefused, "ERR value is not an integer or out of range");
+    return Step::kDone;
   }
   if (db < 0 || db >= worker_.core().databases.load(std::memory_order_relaxed)) {
-    return ReplyError(ClientError::kRefused, "ERR DB index is out of range");
+    ReplyError(ClientError::kRefused, "ERR DB index is out of range");
+    return Step::kDone;
   }
   LaneKey key = key_;
   key.db = static_cast<uint32_t>(db);
@@ -82,10 +89,13 @@ void Session::Select(Args args) {
     pinned_->wanted_db = key.db;
     std::string text;
     routing::AppendCommand(text, {"SELECT", std::to_string(db)});
-    return SendOwn(Pinned::Awaited::kSelect, text);
+    SendOwn(Pinned::Awaited::kSelect, text);
+    return Step::kTaken;
   }
+  if (key_.user != 0) return SelectAsUser(key.db);
   UseLane(key);
   Reply("+OK\r\n");
+  return Step::kDone;
 }
 
 void Session::Reset() {
@@ -96,9 +106,9 @@ void Session::Reset() {
     UnpinIfFree();
   }
   extras().name.clear();
-  extras().plan_epoch = 0;
   reply_mode_ = 0;
-  UseLane({});
+  UseLane({.user = key_.user});
+  BeginAnonymous();
 }
 
 // Its next commands go on another lane. Nothing is in flight.
@@ -127,9 +137,9 @@ void Session::Hello(Args args) {
       extras().plan_epoch = 0;
       continue;
     }
-    if (IsToken(args[i], "AUTH")) {
-      return ReplyError(ClientError::kNotServed,
-                        "ERR crossfade: HELLO AUTH is not served by this version");
+    if (IsToken(args[i], "AUTH") && i + 2 < args.size()) {
+      i += 2;  // done before
+      continue;
     }
     return ReplyError(ClientError::kProtocol,
                       "ERR Syntax error in HELLO option '" + Printable(args[i]) + "'");

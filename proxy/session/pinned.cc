@@ -358,6 +358,9 @@ bool Session::TakeAwaited(std::string_view frame) {
     case Pinned::Awaited::kWait:
       pinned_->reasons &= static_cast<uint8_t>(~Pinned::kCommand);
       return false;
+    case Pinned::Awaited::kLogin:
+      OwnLoginAnswered(fine);
+      return false;
     case Pinned::Awaited::kNothing:
       break;
   }

@@ -16,6 +16,7 @@
 #include <string_view>
 #include <vector>
 
+#include "proxy/auth/auth_attempt.h"
 #include "proxy/lane/lane.h"
 #include "proxy/net/event_loop.h"
 #include "proxy/net/stream.h"
@@ -31,7 +32,9 @@
 
 namespace crossfade::proxy {
 
+class Accounts;
 class Worker;
+struct Account;
 struct FollowerReadTicket;
 
 // What a client gets instead of the frame, nothing if it comes later; may be called with the replication lock held.
@@ -69,6 +72,13 @@ class Session final : public Pollable {
   void OnWaitTimer(int64_t now_us);
   Lane& LaneOfWait();
 
+  // ---- Who its client is (auth.cc).
+  std::string_view UserName() const;
+  void OnAuthChecked(std::string_view reply);
+  void OnAuthDue();
+  void RestrictAnonymous();
+  void OnPlanChanged(const Accounts* before);
+
   // ---- From the worker.
   void Pump();         // goes on with what it has received, and reads
   void Flush();        // sends what is ready
@@ -90,6 +100,7 @@ class Session final : public Pollable {
     kAsking = 32,       // the other workers are being asked
     kClientPause = 64,  // CLIENT PAUSE
     kBlocked = 128,     // it waits in a blocking command
+    kAuth = 256,        // who its client is must be known first
   };
 
   // ---- Of CLIENT LIST, KILL and the like (client_info.cc).
@@ -174,7 +185,7 @@ class Session final : public Pollable {
   bool PassesOn(const routing::CommandSpec& spec, routing::Args args);
   Step Local(const routing::CommandSpec& spec, routing::Args args);
   void Hello(routing::Args args);
-  void Select(routing::Args args);
+  Step Select(routing::Args args);
   void Reset();
   void UseLane(const LaneKey& key);
 
@@ -203,7 +214,7 @@ class Session final : public Pollable {
   std::string Address() const;
   std::string LocalAddress() const;
   std::string Flags() const;
-  std::string_view user() const { return "default"; }
+  std::string_view user() const { return UserName(); }
   ClientType type() const {
     return pinned_ && pinned_->subscriptions() > 0 ? ClientType::kPubsub : ClientType::kNormal;
   }
@@ -238,6 +249,22 @@ class Session final : public Pollable {
   std::string WhyScriptRefused(const replication::ScriptRun& run) const;
   routing::Serving QueuedScript(const routing::CommandSpec& spec, routing::Args args,
                                 std::string& refused);
+  // auth.cc
+  void BeginAnonymous();
+  std::optional<uint32_t> StoreUserOf(std::string_view name, std::string_view password);
+  std::optional<uint32_t> StoreUserOf(const Account& account, std::string_view password);
+  void BecomeStoreUser(uint32_t user);
+  Step CheckAccess(const routing::CommandSpec& spec, routing::Args args);
+  Step StayAnonymous(std::string_view refusal);
+  Step RefuseAccess(ClientError kind, std::string_view text);
+  Step Auth(routing::Args args);
+  Step HelloAuth(routing::Args args);
+  Step Authenticate(routing::Args name_and_password, bool hello);
+  Step RefuseAuth(std::string_view name, std::string_view reply);
+  Step Accept(const Account* account, std::string_view name, std::string_view password,
+              bool hello);
+  void OwnLoginAnswered(bool fine);
+  Step SelectAsUser(uint32_t db);
 
   // transaction.cc
   Step TransactionCommand(const routing::CommandSpec& spec, routing::Args args);
@@ -246,6 +273,7 @@ class Session final : public Pollable {
   Step Exec(routing::Args args);
   Step SendTransaction(routing::Args exec);
   void ShowToMonitors(routing::Args exec);
+  Step RefuseMulti();
   Step FailTransaction(ClientError kind, std::string_view text);
 
   bool resp3() const { return key_.protocol == Protocol::kResp3; }
@@ -300,6 +328,8 @@ class Session final : public Pollable {
   bool gate_entered_ = false;  // for the request at the beginning of its input
   enum ReplyMode : uint8_t { kRepliesOff = 1, kSkipReply = 2, kRewriteReply = 4 };
   uint8_t reply_mode_ = 0;  // CLIENT REPLY; a reply that is changed
+  bool restricted_ = true;      // commands are checked for whether it may run them
+  bool authenticated_ = false;  // it has said who it is
   uint32_t in_flight_ = 0;
   LaneKey key_;  // of the lane that its commands go on
   Lane* lane_ = nullptr;
@@ -324,6 +354,8 @@ class Session final : public Pollable {
   const char* reply_ = nullptr;
   size_t reply_size_ = 0;
 
+  const Account* account_ = nullptr;  // of the plan, where that has users
+  std::unique_ptr<AuthAttempt> auth_;
   std::unique_ptr<OrderedReplies> ordered_;
   std::unique_ptr<Transaction> transaction_;
   std::unique_ptr<Pinned> pinned_;

@@ -21,6 +21,7 @@ Session::Session(Worker& worker, Stream stream, uint64_t id, std::string peer)
   extras().address = routing::ParseIpAddress(host);
   extras().peer = std::move(peer);
   extras().created_us = worker.now_us();
+  BeginAnonymous();
 }
 
 Session::~Session() {
@@ -29,6 +30,7 @@ Session::~Session() {
     replication::WaitingTable& waiting = worker_.core().waiting;
     if (replication::Waiter* waiter = waiting.Find(id_)) waiting.Remove(*waiter);
   }
+  worker_.store_users().Release(key_.user, worker_.now_us());
 }
 
 Session::Extras& Session::extras() {
@@ -425,6 +427,7 @@ void Session::Close() {
   LeaveGate();
   if (lane_ != nullptr && (paused_ & kLane) != 0) lane_->StopWaiting(this);
   if ((paused_ & kClientPause) != 0) worker_.StopPostponing(this);
+  if ((paused_ & kAuth) != 0) worker_.auth_desk().Forget(this);
   // The store may be about to answer for long (WAIT): nobody listens any more.
   if (pinned_ && in_flight_ > 0 && (pinned_->reasons & ~Pinned::kWatch) != 0) {
     pinned_->lane->connection().Abandon("its client has gone");

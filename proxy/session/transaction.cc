@@ -21,6 +21,7 @@ Session::Step Session::TransactionCommand(const routing::CommandSpec& spec, Args
       ReplyError(ClientError::kProtocol, "ERR MULTI calls can not be nested");
       return Step::kDone;
     }
+    if (lane_ != nullptr && !lane_->connection().may_multi()) return RefuseMulti();
     transaction_ = std::make_unique<Transaction>();
     transaction_->dbs.push_back(key_.db);
     routing::AppendCommand(transaction_->bytes, args);  // as written: MONITOR shows it
@@ -121,6 +122,19 @@ Session::Step Session::Exec(Args args) {
   return SendTransaction(args);
 }
 
+// Where the store refused MULTI, what stands behind it would run all the same.
+Session::Step Session::RefuseMulti() {
+  LeaveGate();
+  transaction_.reset();
+  if (pinned_) {
+    pinned_->reasons &= static_cast<uint8_t>(~Pinned::kCommand);
+    UnpinIfFree();
+  }
+  ReplyError(ClientError::kNoPermission,
+             "NOPERM this user has no permissions to run the 'multi' command");
+  return Step::kDone;
+}
+
 // MONITOR is the store's, which does not see a transaction that is refused here.
 void Session::ShowToMonitors(Args exec) {
   if (worker_.core().monitors.load(std::memory_order_relaxed) == 0) return;
@@ -136,6 +150,7 @@ Session::Step Session::SendTransaction(Args exec) {
   const bool mirrored = transaction_->writes && worker_.plan().mirrors;
   if (!mirrored) LeaveGate();
   if (const Step step = NeedsLaneOfTransaction(); step != Step::kDone) return Unpaused(step);
+  if (!lane_->connection().may_multi()) return RefuseMulti();
   Ordering();  // nothing is in flight
   Core& core = worker_.core();
   replication::WriteRecord* write = nullptr;

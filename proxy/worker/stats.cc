@@ -33,6 +33,8 @@ const char* Name(ClientError error) {
     case ClientError::kStoreLost: return "store_lost";
     case ClientError::kOutputLimit: return "output_limit";
     case ClientError::kTls: return "tls";
+    case ClientError::kNoAuth: return "not_authenticated";
+    case ClientError::kNoPermission: return "no_permission";
     case ClientError::kCount: break;
   }
   return "?";

@@ -72,11 +72,13 @@ void Worker::Run() {
     syncer_ = std::make_unique<KeySyncer>(*this);
   }
   LaneOf({});
+  if (!plan_->accounts) auth_desk();
   while (!stop_.load(std::memory_order_relaxed)) Turn();
   handshakes_->CloseAll();
   for (auto& session : sessions_) session->Close();
   sessions_.clear();
   acks_.clear();
+  auth_desk_.reset();
   applier_.reset();
   readers_.clear();
   follower_admin_.reset();
@@ -124,6 +126,7 @@ void Worker::FlushAll() {
   for (auto& [at, lane] : lanes_) lane->connection().Flush();
   for (auto& [at, reader] : readers_) reader->connection().Flush();
   if (follower_admin_) follower_admin_->connection().Flush();
+  if (auth_desk_) auth_desk_->Flush();
   for (size_t i = 0; i < to_flush_.size(); ++i) to_flush_[i]->Flush();
   to_flush_.clear();
   for (size_t i = 0; i < kept_count_; ++i) {
@@ -152,6 +155,8 @@ void Worker::Tick() {
   for (auto& [at, reader] : readers_) reader->Tick(now_us_);
   if (follower_admin_) follower_admin_->Tick(now_us_);
   blocked_.Poll();
+  if (auth_desk_) auth_desk_->Tick(now_us_);
+  if (store_users_.size() > 0) CloseUnusedLogins();
   if (applier_) {
     applier_->Tick(now_us_);
     core_.feed_wanted.store(true, std::memory_order_relaxed);
@@ -297,7 +302,8 @@ void Worker::SortGivenLanes() {
 }
 
 Session& Worker::AddSession(Stream stream, std::string peer) {
-  const uint64_t id = next_session_++ * core_.workers.size() + index_ + 1;
+  const uint64_t id = next_session_id();
+  ++next_session_;
   const int fd = stream.fd();
   auto session = std::make_unique<Session>(*this, std::move(stream), id, std::move(peer));
   session->list_index = static_cast<uint32_t>(sessions_.size());
@@ -432,7 +438,7 @@ void Worker::GiveBuffer(std::unique_ptr<std::string> buffer) {
 
 void Worker::Adopt(ActivePlanPtr plan) {
   const bool mirrored = plan_->mirrors;
-  plan_ = std::move(plan);
+  const ActivePlanPtr before = std::exchange(plan_, std::move(plan));
   if (plan_->mirrors && !mirrored) {
     ForEachLane([](Lane& lane) { lane.MarkUnrecorded(); });
     CheckSettled();
@@ -442,6 +448,7 @@ void Worker::Adopt(ActivePlanPtr plan) {
   // What a session saw before it was kept account of.
   const uint64_t head = core_.head_seq.load(), intent = core_.last_intent.load();
   for (auto& session : sessions_) session->Saw(head, intent);
+  for (auto& session : sessions_) session->OnPlanChanged(before->accounts.get());
   adopted_epoch = plan_->plan->epoch;
 }
 

@@ -17,6 +17,8 @@
 #include <vector>
 
 #include "proxy/active_plan.h"
+#include "proxy/auth/auth_desk.h"
+#include "proxy/auth/store_users.h"
 #include "proxy/core.h"
 #include "proxy/lane/lane.h"
 #include "proxy/net/event_loop.h"
@@ -63,6 +65,15 @@ class Worker final : public replication::GateWaiter {
   int64_t now_us() const { return now_us_; }  // of this turn
   static int64_t ClockUs();
   static int64_t UnixMs();
+
+  // Whom sessions are at the stores; lanes log in as they say.
+  StoreUsers& store_users() { return store_users_; }
+  std::optional<StoreLogin> LoginOf(uint32_t user) const;
+  // There from the start, unless the proxy has users of its own.
+  AuthDesk& auth_desk();
+  uint64_t next_session_id() const;
+  // Sessions with this id or a greater one that have not authenticated must.
+  void RestrictAnonymous(uint64_t from_id);
 
   Lane& LaneOf(const LaneKey& of);
   FollowerReader& ReaderOf(const LaneKey& of);
@@ -165,6 +176,7 @@ class Worker final : public replication::GateWaiter {
   template <class F>
   void ForEachLane(F f);
   void SortGivenLanes();
+  void CloseUnusedLogins();
 
   Core& core_;
   const uint32_t index_;
@@ -203,6 +215,9 @@ class Worker final : public replication::GateWaiter {
   std::vector<GivenLane> given_lanes_;           // in this turn
   std::vector<std::unique_ptr<Lane>> spare_lanes_;
   std::vector<Lane*> lanes_to_flush_;
+  StoreUsers store_users_;
+  std::vector<uint32_t> unused_logins_;  // whose lanes are being closed
+  std::unique_ptr<AuthDesk> auth_desk_;
   std::unordered_map<uint64_t, std::function<void()>> gate_waits_;
   std::vector<std::unique_ptr<OrderedReplies>> spare_ordered_;
   std::vector<std::unique_ptr<std::string>> spare_buffers_;

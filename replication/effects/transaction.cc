@@ -253,7 +253,12 @@ void DeriveTransaction(std::span<const QueuedCommand> commands, std::string_view
                        bool& whole_keyspace, std::span<const StreamLength> lengths) {
   effect.Clear();
   whole_keyspace = false;
-  if (effects::IsNilFrame(exec_reply) || exec_reply.starts_with('-')) return;
+  if (effects::IsNilFrame(exec_reply) || exec_reply.starts_with("-EXECABORT")) return;
+  if (exec_reply.starts_with('-')) {
+    // MULTI may have been refused (a user may lack the right), and the rest run alone.
+    effect.kind = Effect::Kind::kSync;
+    return;
+  }
   TransactionDerivation transaction(commands, deadlines, lengths, now_ms, effect);
   effects::ArrayReader elements(exec_reply);
   bool understood = elements.IsArray() && elements.size() == static_cast<int64_t>(commands.size());

@@ -25,6 +25,7 @@ struct BuiltinCommand {
   CommandId id;
   int8_t arity;
   uint32_t flags;
+  uint32_t categories;
   int8_t first_key, last_key, key_step;
   uint8_t spec_count;
   BuiltinKeySpec specs[3];

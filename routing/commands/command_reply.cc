@@ -35,6 +35,10 @@ constexpr Word<uint16_t> kKeySpecFlags[] = {
     {"not_key", kSpecNotKey},
     {"incomplete", kSpecIncomplete},
     {"variable_flags", kSpecVariable},
+    {"access", kSpecAccess},
+    {"insert", kSpecModify},
+    {"update", kSpecModify},
+    {"delete", kSpecModify},
 };
 
 // No position in a command is further out: proto's limit on arguments.
@@ -92,6 +96,14 @@ class Reader {
       }
     }
     return flags;
+  }
+  uint32_t Categories() {
+    uint32_t categories = 0;
+    for (int64_t left = Elements(); left > 0 && !failed_; --left) {
+      const std::string_view text = Text();
+      if (text.starts_with('@')) categories |= category::ByName(text.substr(1));
+    }
+    return categories;
   }
 
  private:
@@ -200,7 +212,7 @@ void ReadCommand(Reader& reader, std::string_view container, std::vector<StoreCo
   spec.first_key = reader.Position();
   spec.last_key = reader.Position();
   spec.key_step = reader.Position();
-  if (elements > 6) reader.Skip();
+  if (elements > 6) spec.categories = reader.Categories();
   if (elements > 7) reader.Skip();
   if (elements > 8) {
     command.has_key_specs = true;

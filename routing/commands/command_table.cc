@@ -41,6 +41,7 @@ Specs BuiltinSpecs() {
     spec.id = command.id;
     spec.arity = command.arity;
     spec.flags = command.flags;
+    spec.categories = command.categories;
     spec.first_key = command.first_key;
     spec.last_key = command.last_key;
     spec.key_step = command.key_step;
@@ -67,6 +68,7 @@ void Lay(Specs& over, StoreCommand command) {
   if (builtin != over.end()) {
     spec.id = builtin->second.id;
     spec.flags |= builtin->second.flags & kContainer;
+    if (spec.categories == 0) spec.categories = builtin->second.categories;
     if (!command.has_key_specs) {
       spec.flags |= builtin->second.flags & kFlagsSince70;
       spec.key_specs = std::move(builtin->second.key_specs);

@@ -13,6 +13,7 @@
 #include <vector>
 
 #include "config/result.h"
+#include "routing/commands/categories.h"
 #include "routing/commands/command_id.h"
 
 namespace crossfade::routing {
@@ -45,6 +46,8 @@ enum KeySpecFlag : uint16_t {
   kSpecNotKey = 1u << 4,
   kSpecIncomplete = 1u << 5,
   kSpecVariable = 1u << 6,
+  kSpecAccess = 1u << 7,  // the value is used or returned
+  kSpecModify = 1u << 8,  // insert, update or delete: it is written
 };
 
 // As in COMMAND's "key specifications" (Redis 7.0).
@@ -65,6 +68,7 @@ struct CommandSpec {
   CommandId id = CommandId::kOther;  // kOther: only a store's COMMAND reply knows it
   int arity = 0;           // as in COMMAND: negative means "at least"
   uint32_t flags = 0;
+  uint32_t categories = 0;  // of ACLs: bits of category::Category
   std::vector<KeySpec> key_specs;
   int first_key = 0, last_key = 0, key_step = 0;  // legacy positions, for stores before 7.0
   // Set when the only key is args[1], whatever the arguments: the fast path.

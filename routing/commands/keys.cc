@@ -20,8 +20,29 @@ Access AccessOf(const CommandSpec& command, uint16_t flags) {
   return command.ReadOnly() ? Access::kRead : Access::kReadWrite;
 }
 
+uint8_t RightsOf(Access access) {
+  switch (access) {
+    case Access::kRead:
+      return kReadsKey;
+    case Access::kWrite:
+      return kWritesKey;
+    case Access::kReadWrite:
+      break;
+  }
+  return kReadsKey | kWritesKey;
+}
+
+uint8_t RightsOf(uint16_t spec_flags) {
+  return static_cast<uint8_t>(((spec_flags & kSpecAccess) != 0 ? kReadsKey : 0) |
+                              ((spec_flags & kSpecModify) != 0 ? kWritesKey : 0));
+}
+
+void Add(Positions& out, int64_t arg, Access access, uint8_t rights, int32_t db = kSameDb) {
+  out.push_back({static_cast<uint32_t>(arg), access, db, rights});
+}
+
 void Add(Positions& out, int64_t arg, Access access, int32_t db = kSameDb) {
-  out.push_back({static_cast<uint32_t>(arg), access, db});
+  Add(out, arg, access, RightsOf(access), db);
 }
 
 // Where the keys of `spec` begin; 0 when its keyword is not among the arguments.
@@ -86,7 +107,7 @@ Outcome AddKeysOf(const CommandSpec& command, const KeySpec& spec, Args args, Po
   const Access access = AccessOf(command, spec.flags);
   for (int64_t i = first; i <= last; i += spec.step) {
     if (i < 1 || i >= argc) return Outcome::kMalformed;
-    Add(out, i, access);
+    Add(out, i, access, RightsOf(spec.flags));
   }
   return Outcome::kFine;
 }
@@ -178,7 +199,9 @@ Keys StreamReadKeys(const CommandSpec& command, Args args, Positions& out) {
   // The specification says RO of XREADGROUP, which changes the group all the same.
   const Access access = command.id == CommandId::kXread ? Access::kRead : Access::kReadWrite;
   const size_t count = (args.size() - first) / 2;
-  for (size_t k = 0; k < count; ++k) Add(out, static_cast<int64_t>(first + k), access);
+  for (size_t k = 0; k < count; ++k) {
+    Add(out, static_cast<int64_t>(first + k), access, kReadsKey);
+  }
   return Keys::kKnown;
 }
 
@@ -320,7 +343,8 @@ Keys ExtractKeys(const CommandSpec& spec, Args args, std::vector<KeyPosition>& o
       break;
   }
   if (spec.single_key_at_1 && !spec.key_specs.empty() && args.size() > 1) {
-    Add(out, 1, AccessOf(spec, spec.key_specs.front().flags));
+    const uint16_t flags = spec.key_specs.front().flags;
+    Add(out, 1, AccessOf(spec, flags), RightsOf(flags));
     return Keys::kKnown;
   }
   return SpecifiedKeys(spec, args, out);

@@ -10,10 +10,14 @@ namespace crossfade::routing {
 
 inline constexpr int32_t kSameDb = -1;
 
+// What a user must be allowed to do with a key, for the command to run.
+enum KeyRight : uint8_t { kReadsKey = 1, kWritesKey = 2 };
+
 struct KeyPosition {
   uint32_t arg;  // index into the arguments
   Access access;
   int32_t db = kSameDb;  // of MOVE's and COPY … DB's destination: the db it lies in
+  uint8_t rights = 0;     // of KeyRight: APPEND writes without reading, EXISTS needs neither
 };
 
 enum class Keys : uint8_t {

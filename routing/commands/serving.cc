@@ -27,6 +27,7 @@ Serving ServingOfConnectionCommand(const CommandSpec& spec) {
     case CommandId::kReset:
     case CommandId::kSelect:
     case CommandId::kHello:
+    case CommandId::kAuth:
     case CommandId::kClientSetname:
     case CommandId::kClientGetname:
     case CommandId::kClientId:

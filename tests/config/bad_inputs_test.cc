@@ -19,10 +19,10 @@ struct BadInput {
 const BadInput kBadInputs[] = {
     {"unknown key", "wrokers: 2\n",
      "c.yaml:4: wrokers: unknown key, expected one of listen, workers, stores, stage, mirror, "
-     "reads, allow, limits, admin, log; did you mean workers?"},
+     "reads, allow, limits, admin, log, users; did you mean workers?"},
     {"unknown key unlike any", "zzz: 2\n",
      "c.yaml:4: zzz: unknown key, expected one of listen, workers, stores, stage, mirror, reads, "
-     "allow, limits, admin, log"},
+     "allow, limits, admin, log, users"},
     {"unknown key in a section", "mirror: {memry: 1GiB}\n",
      "c.yaml:4: mirror.memry: unknown key, expected one of ack, ack_timeout, memory, "
      "follower_data, scripts, undeclared_keys; did you mean memory?"},
@@ -36,7 +36,7 @@ const BadInput kBadInputs[] = {
      "c.yaml:4: admin.token: found no space after the colon, expected key: value"},
     {"key with control characters", "\"a\\nb\": 1\n",
      "c.yaml:4: a\\x0ab: unknown key, expected one of listen, workers, stores, stage, mirror, "
-     "reads, allow, limits, admin, log"},
+     "reads, allow, limits, admin, log, users"},
     {"journal", "journal: {dir: /var/lib/crossfade}\n",
      "c.yaml:4: journal is not served by this version"},
     {"all that is not served",
@@ -48,7 +48,6 @@ const BadInput kBadInputs[] = {
      "c.yaml:6: gates is not served by this version\n"
      "c.yaml:7: fences is not served by this version\n"
      "c.yaml:8: approvals is not served by this version\n"
-     "c.yaml:9: users is not served by this version\n"
      "c.yaml:10: mirror.big_key is not served by this version\n"
      "c.yaml:11: admin.tokens_file is not served by this version"},
     {"stage not served", "stage: soak\n",
@@ -194,16 +193,16 @@ const BadInput kBadInputs[] = {
 const BadInput kBadFiles[] = {
     {"empty", "",
      "c.yaml:1: found nothing, expected a map with listen, workers, stores, stage, mirror, reads, "
-     "allow, limits, admin, log"},
+     "allow, limits, admin, log, users"},
     {"comments only", "# nothing\n\n# here\n",
      "c.yaml:1: found nothing, expected a map with listen, workers, stores, stage, mirror, reads, "
-     "allow, limits, admin, log"},
+     "allow, limits, admin, log, users"},
     {"text", "hunter2\n",
      "c.yaml:1: found text, expected a map with listen, workers, stores, stage, mirror, reads, "
-     "allow, limits, admin, log"},
+     "allow, limits, admin, log, users"},
     {"list", "- a\n- b\n",
      "c.yaml:1: found a list, expected a map with listen, workers, stores, stage, mirror, reads, "
-     "allow, limits, admin, log"},
+     "allow, limits, admin, log, users"},
     {"two documents", kStores + "---\nworkers: 2\n",
      "c.yaml:4: found more behind the end of the YAML document, expected one"},
     {"text in front", ",stores: {}\nworkers: 1\n",

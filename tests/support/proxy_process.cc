@@ -38,8 +38,9 @@ void AppendMap(std::ostringstream& out, const char* name,
   for (const auto& [key, value] : values) out << "  " << key << ": " << value << "\n";
 }
 
-std::string StoreOf(const std::string& given, uint16_t port) {
-  return given.empty() ? "{url: \"redis://127.0.0.1:" + std::to_string(port) + "\"}" : given;
+std::string StoreOf(const std::string& given, const std::string& login, uint16_t port) {
+  if (!given.empty()) return given;
+  return "{url: \"redis://" + login + "127.0.0.1:" + std::to_string(port) + "\"}";
 }
 
 std::string ToYaml(const ProxyConfig& config, uint16_t port, uint16_t admin_port) {
@@ -50,12 +51,16 @@ std::string ToYaml(const ProxyConfig& config, uint16_t port, uint16_t admin_port
   }
   for (const std::string& listener : config.listeners) out << "  - " << listener << "\n";
   out << "workers: " << config.workers << "\nstores:\n"
-      << "  legacy: " << StoreOf(config.legacy_store, config.legacy_port) << "\n"
-      << "  new: " << StoreOf(config.new_store, config.new_port) << "\n"
+      << "  legacy: " << StoreOf(config.legacy_store, config.legacy_login, config.legacy_port) << "\n"
+      << "  new: " << StoreOf(config.new_store, config.new_login, config.new_port) << "\n"
       << "stage: " << config.stage << "\n";
   AppendMap(out, "mirror", config.mirror);
   AppendMap(out, "limits", config.limits);
   if (!config.allow.empty()) out << "allow: " << config.allow << "\n";
+  if (config.users) {
+    out << "users:" << (config.users->empty() ? " []\n" : "\n");
+    for (const std::string& user : *config.users) out << "  - " << user << "\n";
+  }
   if (!config.reads.empty() || !config.routes.empty()) {
     out << "reads:\n";
     for (const auto& [key, value] : config.reads) out << "  " << key << ": " << value << "\n";

@@ -12,6 +12,7 @@
 #include <cstdint>
 #include <map>
 #include <nlohmann/json.hpp>
+#include <optional>
 #include <string>
 #include <vector>
 
@@ -24,6 +25,7 @@ namespace crossfade::test {
 struct ProxyConfig {
   uint16_t legacy_port = 0;
   uint16_t new_port = 0;
+  std::string legacy_login, new_login;  // "user:password@" in the URL
   int workers = 1;
   std::string stage = "mirror";
   std::map<std::string, std::string> mirror;
@@ -31,6 +33,7 @@ struct ProxyConfig {
   std::vector<std::string> routes;  // each a YAML map in flow style
   std::map<std::string, std::string> limits;
   std::string allow;  // a YAML list in flow style; empty for none
+  std::optional<std::vector<std::string>> users;  // each a YAML map in flow style
   std::string unix_listener;  // path; empty for none
   std::vector<std::string> listeners;  // more of them, each a YAML map in flow style
   // YAML maps in flow style; empty: redis:// with the ports above.

@@ -3,6 +3,8 @@
 
 #include "config/loader.h"
 #include "config/plan.h"
+#include "proxy/admin/status_json.h"
+#include "routing/policy/acl.h"
 #include "tools/cli/admin_client.h"
 #include "tools/cli/commands.h"
 #include "tools/cli/plan_difference.h"
@@ -52,6 +54,18 @@ void ListMissingCommands(const Arguments& arguments) {
   list("unused", "the new store lacks, not used so far");
 }
 
+// A mistake here would take no right away, or give none.
+void PrintUnknownCommands(const config::Settings& settings) {
+  if (!settings.users) return;
+  for (const config::User& user : *settings.users) {
+    for (const std::string& command : routing::UnknownCommands(user)) {
+      std::printf("\nusers[%s].commands: Redis 7.0 has no '%s': it only counts where the store "
+                  "has it\n",
+                  user.name.c_str(), command.c_str());
+    }
+  }
+}
+
 }  // namespace
 
 int RunCheck(const Arguments& arguments) {
@@ -61,8 +75,9 @@ int RunCheck(const Arguments& arguments) {
     return kFailed;
   }
   const config::PlanPtr plan = config::MakePlan(std::move(*settings), 1);
-  std::printf("%s\ndigest %s\n", config::CanonicalText(plan->settings).c_str(),
+  std::printf("%s\ndigest %s\n", proxy::RedactSecrets(config::CanonicalText(plan->settings)).c_str(),
               plan->digest.c_str());
+  PrintUnknownCommands(plan->settings);
   CompareWithRunning(arguments, *plan);
   ListMissingCommands(arguments);
   return kDone;

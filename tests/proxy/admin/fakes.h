@@ -39,6 +39,7 @@ inline proxy::Snapshot SampleSnapshot() {
   s.clients_accepted = 40;
   s.clients_blocked = 5;
   s.clients_rejected = 2;
+  s.auth_failures = 7;
   s.lag_seconds = 0.0125;
   s.log_entries = 77;
   s.log_bytes = 4096;

@@ -220,6 +220,7 @@ const std::vector<Row> kRows = {
     {"crossfade_blocked_clients", "gauge", {}, 5},
     {"crossfade_clients_accepted_total", "counter", {}, 40},
     {"crossfade_clients_rejected_total", "counter", {}, 2},
+    {"crossfade_auth_failures_total", "counter", {}, 7},
     {"crossfade_client_errors_total", "counter", {{"kind", "protocol"}}, 1},
     {"crossfade_reloads_total", "counter", {{"result", "applied"}}, 4},
     {"crossfade_reloads_total", "counter", {{"result", "refused"}}, 1},

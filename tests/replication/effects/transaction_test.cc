@@ -61,6 +61,19 @@ TEST(TransactionEffects, ASingleEffectStandsAlone) {
   EXPECT_EQ(d.effect.expected, "+OK\r\n");
 }
 
+TEST(TransactionEffects, AreUnknownWhereMultiMayHaveBeenRefused) {
+  const Words words("SET k v");
+  const std::vector<QueuedCommand> one = {
+      {routing::CommandTable::Redis70().Find(words.args()), words.args()}};
+  for (const char* reply : {"-NOPERM x\r\n", "-ERR EXEC without MULTI\r\n"}) {
+    Effect effect;
+    bool whole = true;
+    DeriveTransaction(one, reply, {}, kNow, effect, whole);
+    EXPECT_EQ(effect.kind, Kind::kSync);
+    EXPECT_FALSE(whole);
+  }
+}
+
 TEST(TransactionEffects, OfReadsOrOfWhatWasNotRunThereAreNone) {
   EXPECT_EQ(Derive({{"GET k", "$-1\r\n"}, {"SADD k a", ":0\r\n"}}).effect.kind, Kind::kNothing);
   EXPECT_EQ(Derive({}).effect.kind, Kind::kNothing);

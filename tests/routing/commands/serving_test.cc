@@ -84,7 +84,7 @@ const std::vector<Place> kPlaces = {
       "SPOP k", "PFADD k v", "XCLAIM s g c 0 1-1"}},
     {"transaction", {"MULTI", "EXEC", "DISCARD"}},
     {"session",
-     {"PING", "ECHO x", "QUIT", "RESET", "SELECT 1", "HELLO 3", "CLIENT SETNAME x",
+     {"PING", "ECHO x", "QUIT", "RESET", "SELECT 1", "HELLO 3", "AUTH x", "CLIENT SETNAME x",
       "CLIENT GETNAME", "CLIENT ID", "CLIENT INFO", "CLIENT LIST", "CLIENT KILL ID 1",
       "CLIENT PAUSE 1", "CLIENT UNPAUSE", "CLIENT REPLY OFF", "CLIENT NO-EVICT on",
       "CLIENT UNBLOCK 1", "CLIENT GETREDIR", "CLIENT TRACKINGINFO"}},
@@ -146,9 +146,7 @@ const std::vector<Place> kPlaces = {
      {"SCRIPT EXISTS x", "SCRIPT HELP", "FUNCTION LIST", "FUNCTION DUMP", "FUNCTION HELP"}},
     {"refused", {"SCRIPT DEBUG YES"}},
     {"not served",
-     {"AUTH x",
-
-      "SYNC", "PSYNC a 1", "REPLCONF x", "ASKING", "READONLY"}},
+     {"SYNC", "PSYNC a 1", "REPLCONF x", "ASKING", "READONLY"}},
 };
 
 TEST(ServingTest, EachCommandRunsWhereTheDesignSays) {

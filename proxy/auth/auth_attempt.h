@@ -1,0 +1,14 @@
+// AuthAttempt: a session's AUTH, HELLO or SELECT that waits for somebody's answer.
+#pragma once
+
+#include <cstdint>
+#include <string>
+
+namespace crossfade::proxy {
+
+struct AuthAttempt {
+  std::string reply;       // empty: not known yet
+  uint32_t former_db = 0;  // of a SELECT, should it be refused
+};
+
+}  // namespace crossfade::proxy
