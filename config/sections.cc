@@ -15,17 +15,16 @@ namespace {
 using std::chrono::milliseconds;
 using namespace std::chrono_literals;
 
-const Keys kRootKeys = {
-    {"listen", "workers", "stores", "stage", "mirror", "reads", "allow", "limits", "admin", "log",
-     "users"},
-    {"journal", "backfill", "verify", "gates", "fences", "approvals"}};
+const Keys kRootKeys = {{"listen", "workers", "stores", "stage", "mirror", "reads", "allow",
+                         "limits", "admin", "log", "users"},
+                        {"journal", "backfill", "verify", "gates", "fences", "approvals"}};
 const Keys kListenKeys = {{"address", "mode", "tls"}};
 const Keys kStoresKeys = {{"legacy", "new"}};
 const Keys kStoreKeys = {{"url", "password_file", "tls"}};
 const Keys kMirrorKeys = {
     {"ack", "ack_timeout", "memory", "follower_data", "scripts", "undeclared_keys"}, {"big_key"}};
-const Keys kLimitsKeys = {{"clients", "pinned", "request", "client_output", "client_idle", "connect_timeout",
-                           "command_timeout", "stop_timeout"}};
+const Keys kLimitsKeys = {{"clients", "pinned", "request", "client_output", "client_idle",
+                           "connect_timeout", "command_timeout", "stop_timeout"}};
 const Keys kAdminKeys = {{"listen", "token", "token_file"}, {"tokens_file"}};
 const Keys kLogKeys = {{"level", "format"}};
 
@@ -114,12 +113,10 @@ void ReadMirror(const Section& root, MirrorSettings& mirror) {
       "follower_data", {{"refuse", FollowerData::kRefuse}, {"trust", FollowerData::kTrust}},
       mirror.follower_data);
   section->Choice<Scripts>(
-      "scripts",
-      {{"auto", Scripts::kAuto}, {"replay", Scripts::kReplay}, {"sync", Scripts::kSync}},
+      "scripts", {{"auto", Scripts::kAuto}, {"replay", Scripts::kReplay}, {"sync", Scripts::kSync}},
       mirror.scripts);
   section->Choice<UndeclaredKeys>(
-      "undeclared_keys",
-      {{"replay", UndeclaredKeys::kReplay}, {"refuse", UndeclaredKeys::kRefuse}},
+      "undeclared_keys", {{"replay", UndeclaredKeys::kReplay}, {"refuse", UndeclaredKeys::kRefuse}},
       mirror.undeclared_keys);
 }
 

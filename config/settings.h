@@ -26,7 +26,7 @@ struct Endpoint {
   std::string password;
   std::shared_ptr<const TlsSettings> tls = nullptr;  // null: plain
   std::optional<uint32_t> mode = std::nullopt;       // of a listener's socket file
-  std::string Display() const;  // host:port or unix:PATH, never the password
+  std::string Display() const;                       // host:port or unix:PATH, never the password
 };
 
 enum class Stage { kObserve, kMirror, kRamp };

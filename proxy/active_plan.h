@@ -21,7 +21,7 @@ struct ActivePlan {
   routing::RouteSet routes;
   routing::AllowList allow;
   std::vector<std::shared_ptr<RouteCounters>> counters;  // by the route's index
-  std::shared_ptr<const Accounts> accounts;  // nullptr: the authority authenticates
+  std::shared_ptr<const Accounts> accounts;              // nullptr: the authority authenticates
   bool mirrors = false;
   bool follower_reads = false;  // of any route
   bool shadows = false;

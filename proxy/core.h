@@ -11,8 +11,8 @@
 #include <vector>
 
 #include "config/plan.h"
-#include "proxy/backend/side_commands.h"
 #include "proxy/auth/auth_guard.h"
+#include "proxy/backend/side_commands.h"
 #include "proxy/backend/store_link.h"
 #include "proxy/mirror_events.h"
 #include "proxy/worker/client_pause.h"

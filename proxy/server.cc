@@ -53,9 +53,10 @@ void AddMirrorState(Core& core, const MirrorDriver::Progress& progress, Snapshot
 void WarnOfUnknownCommands(const std::vector<config::User>& users) {
   for (const config::User& user : users) {
     for (const std::string& command : routing::UnknownCommands(user)) {
-      log::Warn("a user's rule names a command that Redis 7.0 does not have: it only counts where "
-                "the store has it",
-                {{"user", user.name}, {"command", command}});
+      log::Warn(
+          "a user's rule names a command that Redis 7.0 does not have: it only counts where "
+          "the store has it",
+          {{"user", user.name}, {"command", command}});
     }
   }
 }
@@ -164,9 +165,7 @@ Status Server::Start() {
   return {};
 }
 
-uint16_t Server::BoundPort(size_t index) const {
-  return impl_->listeners.at(index)->port();
-}
+uint16_t Server::BoundPort(size_t index) const { return impl_->listeners.at(index)->port(); }
 
 void Server::Publish(config::PlanPtr plan) {
   Impl& impl = *impl_;

@@ -15,7 +15,7 @@
 namespace crossfade::proxy {
 
 struct StopReport {
-  bool drained = false;         // the mirror log is applied and no key is dirty
+  bool drained = false;  // the mirror log is applied and no key is dirty
   uint64_t entries_left = 0;
   uint64_t dirty_keys_left = 0;
   uint64_t clients_closed = 0;  // that still had commands unanswered at the deadline

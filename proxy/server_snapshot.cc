@@ -70,9 +70,9 @@ void AddScripts(Core& core, Snapshot& snapshot) {
   snapshot.doubt_script = book.claim.script;
   snapshot.doubt_reason = book.claim.reason;
   const replication::ScriptCounters& counters = book.counters;
-  snapshot.script_calls = {{"reads", counters.reads},       {"replay", counters.replayed},
-                           {"sync", counters.synced},       {"undeclared", counters.undeclared},
-                           {"unseen", counters.unseen},     {"failed", counters.failed},
+  snapshot.script_calls = {{"reads", counters.reads},    {"replay", counters.replayed},
+                           {"sync", counters.synced},    {"undeclared", counters.undeclared},
+                           {"unseen", counters.unseen},  {"failed", counters.failed},
                            {"refused", counters.refused}};
   snapshot.scripts_known = book.size();
   snapshot.script_text_bytes = book.text_bytes();
@@ -104,7 +104,8 @@ void AddRoutes(Core& core, const std::vector<std::shared_ptr<RouteCounters>>& co
     if (route->id >= shadow.size()) continue;
     for (size_t result = 0; result < 4; ++result) {
       const uint64_t count = shadow[route->id].by_result[result];
-      if (count > 0 || result < 2) snapshot.shadow.push_back({route->name, kResults[result], count});
+      if (count > 0 || result < 2)
+        snapshot.shadow.push_back({route->name, kResults[result], count});
     }
   }
 }
@@ -124,8 +125,7 @@ void AddWorkers(Core& core, Snapshot& snapshot) {
     snapshot.breaker_trips += worker->breaker_trips.load();
     skipped += stats.shadow_skipped.value();
     const auto state = static_cast<routing::Breaker::State>(worker->breaker_state.load());
-    if (state != routing::Breaker::State::kClosed &&
-        worst != routing::Breaker::State::kOpen) {
+    if (state != routing::Breaker::State::kClosed && worst != routing::Breaker::State::kOpen) {
       worst = state;
     }
     for (size_t i = 0; i < stats.client_errors.size(); ++i) {

@@ -22,11 +22,11 @@ enum class RequestClass : uint8_t { kRead, kWrite, kOther };
 inline constexpr size_t kRequestClasses = 3;
 
 struct StoreSnapshot {
-  std::string role;      // "legacy" or "new"
+  std::string role;  // "legacy" or "new"
   std::string address;
   bool authority = false;
   bool connected = false;
-  std::string version;   // of the store; empty before the first contact
+  std::string version;  // of the store; empty before the first contact
   std::string run_id;
   std::string last_error;  // why it is not connected, or was last not
   // Indexed by RequestClass.
@@ -73,7 +73,7 @@ struct Snapshot {
   double lag_seconds = 0;
   uint64_t log_entries = 0;  // not yet applied
   uint64_t log_bytes = 0;
-  uint64_t log_head = 0;     // sequence number of the newest entry
+  uint64_t log_head = 0;  // sequence number of the newest entry
   uint64_t watermark = 0;
   uint64_t log_collapses = 0;
   uint64_t dirty_keys = 0;
@@ -94,10 +94,10 @@ struct Snapshot {
   uint64_t libraries_refused = 0;       // changes of function libraries, by the follower
   std::vector<ScriptSnapshot> scripts;  // those called last
 
-  uint64_t copy_keys_done = 0;    // initial copy
-  uint64_t copy_keys_total = 0;   // an estimate from the store's count; 0 when unknown
-  uint64_t live_partitions = 0;   // of 1,024
-  std::string breaker;            // "closed", "open", "half_open"
+  uint64_t copy_keys_done = 0;   // initial copy
+  uint64_t copy_keys_total = 0;  // an estimate from the store's count; 0 when unknown
+  uint64_t live_partitions = 0;  // of 1,024
+  std::string breaker;           // "closed", "open", "half_open"
   uint64_t breaker_trips = 0;
   uint64_t follower_read_retries = 0;
   std::vector<ReadDecision> read_decisions;

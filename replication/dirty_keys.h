@@ -92,7 +92,7 @@ class DirtyKeys {
   Map keys_;
   std::deque<KeyName> queue_;
   std::multimap<int64_t, KeyName> delayed_;  // by the time before which they are not tried
-  size_t refused_ = 0;  // keys whose last sync was refused
+  size_t refused_ = 0;                       // keys whose last sync was refused
 };
 
 }  // namespace crossfade::replication

@@ -18,9 +18,9 @@ namespace crossfade::replication {
 enum class EntryKind : uint8_t {
   kDropped,  // nothing to be done any more
   kEffect,
-  kSync,    // a key's whole state
-  kFlush,   // FLUSHALL or FLUSHDB: always applied, survives losses
-  kSwap,    // touches all keys, and can't be repeated: a loss means copying again
+  kSync,   // a key's whole state
+  kFlush,  // FLUSHALL or FLUSHDB: always applied, survives losses
+  kSwap,   // touches all keys, and can't be repeated: a loss means copying again
   // A script that may write keys it does not name: applied even where those it names
   // are dirty; a loss means copying again.
   kUndeclared,
@@ -35,8 +35,8 @@ struct LogEntry {
   uint64_t intent = 0;    // 0: none
   uint64_t expected = 0;  // digest of the reply that the last command must get; 0: any but an error
   uint32_t guards = 0;    // PTTL commands at the beginning
-  uint32_t corrections = 0;  // commands at the end, behind the one whose reply is checked
-  uint32_t replies = 0;   // how many replies it gets, guards included
+  uint32_t corrections = 0;    // commands at the end, behind the one whose reply is checked
+  uint32_t replies = 0;        // how many replies it gets, guards included
   const char* head = nullptr;  // guards, and the effect unless it is shared
   uint32_t head_size = 0;
   uint32_t shared_size = 0;

@@ -9,26 +9,40 @@ namespace crossfade::replication {
 
 const char* Name(MirrorState state) {
   switch (state) {
-    case MirrorState::kOff: return "off";
-    case MirrorState::kUnfinished: return "unfinished";
-    case MirrorState::kCopying: return "copying";
-    case MirrorState::kLive: return "live";
+    case MirrorState::kOff:
+      return "off";
+    case MirrorState::kUnfinished:
+      return "unfinished";
+    case MirrorState::kCopying:
+      return "copying";
+    case MirrorState::kLive:
+      return "live";
   }
   return "?";
 }
 
 const char* Name(Drift reason) {
   switch (reason) {
-    case Drift::kReply: return "reply";
-    case Drift::kExpiry: return "expiry";
-    case Drift::kSpread: return "spread";
-    case Drift::kLost: return "lost";
-    case Drift::kCollapse: return "collapse";
-    case Drift::kUnknownEffect: return "unknown_effect";
-    case Drift::kUnsupported: return "unsupported";
-    case Drift::kUnknownFate: return "unknown_fate";
-    case Drift::kShadow: return "shadow";
-    case Drift::kCount: break;
+    case Drift::kReply:
+      return "reply";
+    case Drift::kExpiry:
+      return "expiry";
+    case Drift::kSpread:
+      return "spread";
+    case Drift::kLost:
+      return "lost";
+    case Drift::kCollapse:
+      return "collapse";
+    case Drift::kUnknownEffect:
+      return "unknown_effect";
+    case Drift::kUnsupported:
+      return "unsupported";
+    case Drift::kUnknownFate:
+      return "unknown_fate";
+    case Drift::kShadow:
+      return "shadow";
+    case Drift::kCount:
+      break;
   }
   return "?";
 }
@@ -189,8 +203,7 @@ void Replicator::FinishSync(const KeyName& key, std::string_view dump, std::stri
 // ---- Reads
 
 ReadVerdict Replicator::CheckRead(uint32_t db, std::span<const ReadKey> keys, int64_t budget_us,
-                                  uint64_t seen_seq, uint64_t seen_intent,
-                                  int64_t now_us) const {
+                                  uint64_t seen_seq, uint64_t seen_intent, int64_t now_us) const {
   if (state_ != MirrorState::kLive || !follower_ready_) return ReadVerdict::kNotLive;
   if (stripes_.all().pending > 0) return ReadVerdict::kPending;
   if (log_.applied_seq() < seen_seq || intents_.low_water() < seen_intent) {
@@ -208,9 +221,8 @@ ReadVerdict Replicator::CheckRead(uint32_t db, std::span<const ReadKey> keys, in
 
 bool Replicator::AnyPending(std::span<const ReadKey> keys) const {
   if (stripes_.all().pending > 0) return true;
-  return std::any_of(keys.begin(), keys.end(), [this](const ReadKey& key) {
-    return stripes_.Of(key.hash).pending > 0;
-  });
+  return std::any_of(keys.begin(), keys.end(),
+                     [this](const ReadKey& key) { return stripes_.Of(key.hash).pending > 0; });
 }
 
 bool Replicator::ReadStillCounts(uint32_t db, std::span<const ReadKey> keys, uint64_t sent,

@@ -175,7 +175,7 @@ class Replicator {
   // ---- Key syncs: read on a lane under the gate.
   bool NextSync(int64_t now_us, KeyName& key);
   void FinishSync(const KeyName& key, std::string_view dump, std::string_view expiry);
-  void SyncReadFailed(const KeyName& key);   // not read: asked for again
+  void SyncReadFailed(const KeyName& key);                   // not read: asked for again
   void SyncReadRefused(const KeyName& key, int64_t now_us);  // the authority refused it
 
   // ---- Copying.
@@ -355,8 +355,8 @@ class Replicator {
   uint32_t syncs_under_way_ = 0;  // being read, or in the log
   uint64_t expiries_unknown_seq_ = 0;
   bool last_write_dirtied_ = false;
-  uint32_t syncs_held_ = 0;       // lanes lost and not yet known to be dead
-  uint32_t sync_round_ = 0;       // rises with each such lane
+  uint32_t syncs_held_ = 0;  // lanes lost and not yet known to be dead
+  uint32_t sync_round_ = 0;  // rises with each such lane
 
   // Scratch, reused.
   Effect effect_;

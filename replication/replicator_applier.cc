@@ -87,7 +87,8 @@ void Replicator::GiveUpEntry(LogEntry& entry, uint64_t seq, Drift reason, uint64
   } else if (entry.kind == EntryKind::kSwap) {
     LeaveLive("a change of all keys was lost on its way to the follower");
   } else if (entry.kind == EntryKind::kUndeclared) {
-    LeaveLive("a script that may write keys it does not declare was lost on its way to the follower");
+    LeaveLive(
+        "a script that may write keys it does not declare was lost on its way to the follower");
   }
   Drop(entry, seq);
 }
@@ -236,8 +237,8 @@ void Replicator::NoteGuard(std::string_view frame) {
   }
 }
 
-void Replicator::FinishEntry(LogEntry& entry, uint64_t seq, std::string_view frame,
-                             int64_t now_us, int64_t unix_ms) {
+void Replicator::FinishEntry(LogEntry& entry, uint64_t seq, std::string_view frame, int64_t now_us,
+                             int64_t unix_ms) {
   switch (entry.kind) {
     case EntryKind::kEffect:
     case EntryKind::kUndeclared:
@@ -299,13 +300,13 @@ void Replicator::FinishShadow(LogEntry& entry, uint64_t seq, std::string_view fr
   if (command.spec == nullptr) return;
   const routing::Args args(parsed_args_.data(), command.count);
   const uint64_t follower = CanonicalDigest(*command.spec, args, frame);
-  const bool authority_expiring = entry.authority_deadline_ms >= 0 &&
-                                  entry.authority_deadline_ms <= unix_ms + MarginMs();
+  const bool authority_expiring =
+      entry.authority_deadline_ms >= 0 && entry.authority_deadline_ms <= unix_ms + MarginMs();
   std::string_view key;
   ForEachKey(entry.db, [&](std::string_view name, routing::Access, uint32_t) {
     if (key.empty()) key = name;
   });
-  ShadowObservation observation{entry.route, ShadowResult::kMatched, entry.db,      key,
+  ShadowObservation observation{entry.route, ShadowResult::kMatched, entry.db, key,
                                 args[0],     entry.expected,         follower};
   if (follower != entry.expected) {
     if (AnyKeySuspended(entry.db, seq)) {

@@ -15,9 +15,8 @@ namespace crossfade::replication {
 namespace {
 
 bool HasKeepTtl(routing::Args args) {
-  return std::any_of(args.begin() + 1, args.end(), [](std::string_view arg) {
-    return routing::IsToken(arg, "KEEPTTL");
-  });
+  return std::any_of(args.begin() + 1, args.end(),
+                     [](std::string_view arg) { return routing::IsToken(arg, "KEEPTTL"); });
 }
 
 }  // namespace
@@ -119,8 +118,7 @@ uint64_t Replicator::Log(WriteRecord& write, std::string_view reply, bool whole_
         LeaveLive("a command on all keys has an effect that can't be derived");
         return 0;
       }
-      MarkWritten(write.db, unknown, log_.head_seq(),
-                  state_ == MirrorState::kLive);
+      MarkWritten(write.db, unknown, log_.head_seq(), state_ == MirrorState::kLive);
       return 0;
     case Effect::Kind::kFlush:
       ++counters_.flushed;
@@ -260,9 +258,8 @@ uint64_t Replicator::AppendEffect(WriteRecord& write, EntryKind kind, std::strin
   // A block is kept whole for what is shared of it, so that must be a good part.
   const bool share = !rewritten && write.block != nullptr && bytes.size() >= limits::kShareBytes &&
                      bytes.size() >= write.block->capacity() / 4;
-  LogEntry& entry =
-      log_.Append(kind, guards_, share ? std::string_view() : bytes,
-                  share ? bytes : std::string_view(), share ? write.block : nullptr);
+  LogEntry& entry = log_.Append(kind, guards_, share ? std::string_view() : bytes,
+                                share ? bytes : std::string_view(), share ? write.block : nullptr);
   entry.db = write.db;
   entry.intent = write.intent;
   entry.guards = guard_count_;
@@ -342,7 +339,8 @@ void Replicator::Collapse() {
         for (const uint64_t hash : entry.keys.hashes()) unsend(stripes_.Of(hash));
         if (entry.keys.all()) unsend(stripes_.all());
       }
-      flushes.push_back({entry.kind, std::string(entry.Effect()), entry.db, entry.intent, entry.keys});
+      flushes.push_back(
+          {entry.kind, std::string(entry.Effect()), entry.db, entry.intent, entry.keys});
       entry.kind = EntryKind::kDropped;
       continue;
     }

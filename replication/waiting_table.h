@@ -35,17 +35,17 @@ struct Waiter {
   };
 
   WaiterId id = 0;
-  uint32_t worker = 0;   // whose session it is
-  LaneId lane = 0;       // of its session
-  uint64_t manner = 0;   // of the lanes that can answer it: protocol and user
+  uint32_t worker = 0;  // whose session it is
+  LaneId lane = 0;      // of its session
+  uint64_t manner = 0;  // of the lanes that can answer it: protocol and user
   uint32_t db = 0;
   State state = State::kIdle;
-  bool blocked = false;   // its first attempt found nothing
-  bool ending = false;    // its session wants to hear when the attempt is over
-  bool entered = false;   // kQueued: it is inside the gate
-  bool chosen = false;    // by Choose, and not begun
+  bool blocked = false;  // its first attempt found nothing
+  bool ending = false;   // its session wants to hear when the attempt is over
+  bool entered = false;  // kQueued: it is inside the gate
+  bool chosen = false;   // by Choose, and not begun
   routing::Certainty certainty = routing::Certainty::kOpen;
-  uint64_t ticket = 0;    // kQueued, waiting at the gate
+  uint64_t ticket = 0;  // kQueued, waiting at the gate
   routing::BlockingRequest request;
   uint64_t destination = 0;
   std::vector<uint32_t> attempt;  // keys (indexes) of the attempt under way

@@ -223,8 +223,7 @@ class Renderer {
     }
     Line("scripts", calls);
     if (!now_.at("exact").get<bool>()) {
-      Line("", Warn("NOT EXACT") + "  " +
-                   FormatCount(now_.at("exact_doubts").get<uint64_t>()) +
+      Line("", Warn("NOT EXACT") + "  " + FormatCount(now_.at("exact_doubts").get<uint64_t>()) +
                    " calls may have written keys that they do not declare, last " +
                    Text(now_.at("doubt_script")) + ": " + Text(now_.at("doubt_reason")));
     }

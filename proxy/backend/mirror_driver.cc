@@ -13,8 +13,8 @@
 namespace crossfade::proxy {
 namespace {
 
-using std::chrono::milliseconds;
 using replication::MirrorState;
+using std::chrono::milliseconds;
 
 constexpr milliseconds kPace{20};
 constexpr milliseconds kCheckEvery{1'000};
@@ -230,15 +230,16 @@ void MirrorDriver::StartMirroring(const ActivePlan& plan) {
   const Result<Counts> authority_counts = authority->CountKeys();
   const Result<Counts> follower_counts = follower->CountKeys();
   if (!authority_counts || !follower_counts) {
-    const std::string& reason = authority_counts ? follower_counts.error().message
-                                                 : authority_counts.error().message;
+    const std::string& reason =
+        authority_counts ? follower_counts.error().message : authority_counts.error().message;
     return SetProgress("connecting", "a store does not answer: " + reason);
   }
   bool trusted = false;
   if (!MayBeWritten(plan, *follower, *authority_counts, *follower_counts, trusted)) return;
   {
     const std::lock_guard lock(core_.mutex);
-    if (!core_.replicator.Quiet()) return SetProgress("connecting", "waiting for what was sent before");
+    if (!core_.replicator.Quiet())
+      return SetProgress("connecting", "waiting for what was sent before");
   }
   const Result<int64_t> theirs = authority->ClockOffsetMs();
   const Result<int64_t> followers = follower->ClockOffsetMs();
@@ -296,9 +297,10 @@ bool MirrorDriver::MayBeWritten(const ActivePlan& plan, StoreClient& follower,
   if (trusted) {
     spdlog::info("the follower's data is trusted keys={}", held);
   } else {
-    spdlog::warn("the follower's data can't be trusted, all of it is compared by copying "
-                 "legacy_keys={} new_keys={} served_unmirrored={}",
-                 wanted, held, served_unmirrored_);
+    spdlog::warn(
+        "the follower's data can't be trusted, all of it is compared by copying "
+        "legacy_keys={} new_keys={} served_unmirrored={}",
+        wanted, held, served_unmirrored_);
   }
   return true;
 }
@@ -434,8 +436,8 @@ void MirrorDriver::LearnExpiries(const ActivePlan&) {
     } while (cursor != "0");
   }
   const std::lock_guard lock(core_.mutex);
-  const bool same = core_.replicator.era() == era &&
-                    core_.replicator.expiries_unknown_seq() == since;
+  const bool same =
+      core_.replicator.era() == era && core_.replicator.expiries_unknown_seq() == since;
   if (same && core_.replicator.live()) core_.replicator.ExpiriesKnown();
 }
 

@@ -69,10 +69,10 @@ class MirrorDriver {
   std::atomic<bool> served_unmirrored_{false};
 
   // Of the thread alone.
-  bool begun_ = false;              // the follower was written to since the start
-  std::string commands_of_;         // run id of the store whose COMMAND is in force
-  std::string commands_;            // that reply, in RESP2
-  std::string lacks_of_;            // run id of the follower that was compared with it
+  bool begun_ = false;       // the follower was written to since the start
+  std::string commands_of_;  // run id of the store whose COMMAND is in force
+  std::string commands_;     // that reply, in RESP2
+  std::string lacks_of_;     // run id of the follower that was compared with it
   std::vector<std::unique_ptr<routing::CommandSet>> missing_;
   std::vector<std::unique_ptr<routing::CommandTable>> tables_;
   std::chrono::steady_clock::time_point next_check_{};

@@ -17,8 +17,20 @@ constexpr int64_t kRefusedBackoffUs = 1'000'000;
 constexpr int kVectors = 64;
 
 // The greeting's steps, in the order of the commands sent; each waits for its reply.
-enum Step { kStepAuth, kStepHello, kStepName, kStepId, kStepInfo, kStepSelect, kStepPing, kStepKill,
-            kStepLogin, kStepLoginSelect, kStepMulti, kStepExec };
+enum Step {
+  kStepAuth,
+  kStepHello,
+  kStepName,
+  kStepId,
+  kStepInfo,
+  kStepSelect,
+  kStepPing,
+  kStepKill,
+  kStepLogin,
+  kStepLoginSelect,
+  kStepMulti,
+  kStepExec
+};
 
 std::string_view InfoField(std::string_view info, std::string_view field) {
   const size_t at = info.find(field);
@@ -289,7 +301,8 @@ void StoreConnection::Close() {
   stream_.Close();
   watching_writes_ = false;
   peer_closed_ = false;
-  if (state_ == State::kReady && !options_.bare) link_.ready.fetch_sub(1, std::memory_order_relaxed);
+  if (state_ == State::kReady && !options_.bare)
+    link_.ready.fetch_sub(1, std::memory_order_relaxed);
 }
 
 void StoreConnection::Drop(std::string_view reason) {

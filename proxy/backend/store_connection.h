@@ -1,7 +1,7 @@
 // StoreConnection: one connection to a store, made and made again: connects,
 // logs in, selects its db, sees to it that its predecessor is dead on the
-// server (design R8), becomes the user whom it serves, and then carries bytes. For one worker's thread; its owner
-// must outlive it.
+// server (design R8), becomes the user whom it serves, and then carries bytes. For one worker's
+// thread; its owner must outlive it.
 //
 // States: waiting (for the next try) -> connecting -> handshake (of TLS) ->
 // greeting -> ready -> waiting. While it is not ready, what is queued to be sent is not touched.

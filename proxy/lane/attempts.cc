@@ -29,16 +29,14 @@ replication::WriteRecord& Lane::OldestWrite() { return writes_.front(); }
 void Lane::PopWrite() { writes_.pop(); }
 
 // True when it was the last reply of the attempt.
-bool Lane::TakeAttempt(InFlight& item, std::string_view frame,
-                       std::unique_lock<std::mutex>& lock) {
+bool Lane::TakeAttempt(InFlight& item, std::string_view frame, std::unique_lock<std::mutex>& lock) {
   if (--item.count > 0) {
     Attempt& attempt = attempts_.front();
     const bool error = frame.starts_with('-');
     const uint32_t place = attempt.seen++;
     if (place == 0) {
       attempt.refused = error;
-    } else if (attempt.refused ? place == attempt.questions + 1
-                               : error && attempt.error.empty()) {
+    } else if (attempt.refused ? place == attempt.questions + 1 : error && attempt.error.empty()) {
       attempt.error.assign(frame);
     }
     return false;

@@ -37,8 +37,9 @@ FollowerReader::FollowerReader(Worker& worker, LaneKey key)
 void FollowerReader::Send(ReplyTo to, std::string_view request, uint64_t key_hash, bool one_key,
                           const FollowerReadTicket& ticket) {
   Read& read = reads_.Push();
-  read = {to,      {connection_.out().Append(request), request.size()}, key_hash, one_key, ticket,
-          worker_.now_us()};
+  read = {to,       {connection_.out().Append(request), request.size()},
+          key_hash, one_key,
+          ticket,   worker_.now_us()};
 }
 
 void FollowerReader::OnStoreBytes() {
@@ -91,7 +92,8 @@ bool FollowerReader::Counts(const Read& read, std::string_view frame) {
   const replication::Replicator& replicator = worker_.core().replicator;
   KeysOf(read, !replicator.dirty().empty());
   if (keys_.empty()) return false;
-  if (!replicator.ReadStillCounts(key_.db, keys_, read.ticket.sent_seq, read.ticket.era)) return false;
+  if (!replicator.ReadStillCounts(key_.db, keys_, read.ticket.sent_seq, read.ticket.era))
+    return false;
   return !read.ticket.pending || (keys_.size() == 1 && !routing::IsEmptyReply(frame));
 }
 

@@ -216,8 +216,7 @@ void Lane::TakeReply(std::string_view frame, std::unique_lock<std::mutex>& lock)
   held_bytes_ = 0;
 }
 
-void Lane::TakePlain(InFlight& item, std::string_view frame,
-                     std::unique_lock<std::mutex>& lock) {
+void Lane::TakePlain(InFlight& item, std::string_view frame, std::unique_lock<std::mutex>& lock) {
   const int64_t us = worker_.now_us() - item.sent_us;
   worker_.stats().requests[0][static_cast<size_t>(item.type)].Record(us, 1);
   if (item.to.ordered != ReplyTo::kUnordered && item.type == RequestClass::kRead) {
@@ -235,8 +234,7 @@ void Lane::TakePlain(InFlight& item, std::string_view frame,
   to.session->Deliver(to, frame);
 }
 
-void Lane::TakeWrite(InFlight& item, std::string_view frame,
-                     std::unique_lock<std::mutex>& lock) {
+void Lane::TakeWrite(InFlight& item, std::string_view frame, std::unique_lock<std::mutex>& lock) {
   worker_.stats().requests[0][static_cast<size_t>(item.type)].Record(
       worker_.now_us() - item.sent_us, 1);
   replication::WriteRecord& write = writes_.front();
@@ -273,8 +271,8 @@ void Lane::FinishWrite(ReplyTo to, std::string_view reply) {
   if (worker_.plan().ack_both && core.replicator.last_write_dirtied()) {
     worker_.stats().ack_timeouts.Add();  // answered before it is on both
   }
-  const bool awaits = seq != 0 && worker_.plan().ack_both && !write.shadow &&
-                      to.ordered != ReplyTo::kUnordered;
+  const bool awaits =
+      seq != 0 && worker_.plan().ack_both && !write.shadow && to.ordered != ReplyTo::kUnordered;
   writes_.pop();
   if (awaits) {
     to.session->ordered()->Hold(to.ordered, reply);
@@ -341,8 +339,7 @@ void Lane::HoldSyncs(bool hold) {
 void Lane::OnStoreUnreachable(std::string_view) {
   // With another process behind the address, what was sent to the former is over;
   // and who has got as far as being refused has seen to it before.
-  const bool over = !connection_.refused().empty() ||
-                    connection_.link().run_id() != lost_run_id_;
+  const bool over = !connection_.refused().empty() || connection_.link().run_id() != lost_run_id_;
   if (uncertain_ && over) {
     const std::lock_guard lock(worker_.core().mutex);
     HoldSyncs(false);
@@ -356,16 +353,16 @@ void Lane::OnStoreUnreachable(std::string_view) {
 
 void Lane::FailInFlight(std::string_view reason) {
   Core& core = worker_.core();
-  const std::string text = "crossfade: the connection to the legacy store (authority) was lost: " +
-                           std::string(reason) + "; it is not known whether the command was executed";
+  const std::string text =
+      "crossfade: the connection to the legacy store (authority) was lost: " + std::string(reason) +
+      "; it is not known whether the command was executed";
   std::vector<std::pair<ReplyTo, uint32_t>> failed;
   {
     const std::lock_guard lock(core.mutex);
     for (; !in_flight_.empty(); in_flight_.pop()) {
       const InFlight& item = in_flight_.front();
-      const uint64_t hash = item.kind == Kind::kSync
-                                ? routing::KeyHash(syncs_.front().db, syncs_.front().name)
-                                : 0;
+      const uint64_t hash =
+          item.kind == Kind::kSync ? routing::KeyHash(syncs_.front().db, syncs_.front().name) : 0;
       switch (item.kind) {
         case Kind::kPlain:
         case Kind::kWrite:

@@ -94,16 +94,7 @@ class Lane final : public StoreConnectionOwner {
   void OnStoreUnreachable(std::string_view reason) override;
 
  private:
-  enum class Kind : uint8_t {
-    kPlain,
-    kSkip,
-    kConfirm,
-    kWrite,
-    kDeadline,
-    kSync,
-    kAttempt,
-    kPoll
-  };
+  enum class Kind : uint8_t { kPlain, kSkip, kConfirm, kWrite, kDeadline, kSync, kAttempt, kPoll };
   struct InFlight {
     Kind kind;
     RequestClass type;
@@ -137,12 +128,12 @@ class Lane final : public StoreConnectionOwner {
   replication::Ring<replication::KeyName> syncs_{16};
   replication::Ring<Attempt> attempts_{16};
   replication::Ring<std::vector<replication::WaiterId>> polls_{4};
-  ReplyTo write_to_;         // of the write whose deadlines are awaited
+  ReplyTo write_to_;  // of the write whose deadlines are awaited
   uint64_t recorded_from_ = 0;
-  uint64_t held_bytes_ = 0;  // answered, but its request is still wanted
+  uint64_t held_bytes_ = 0;        // answered, but its request is still wanted
   std::vector<Session*> waiting_;  // for the connection to be ready, or to have room
   std::string lost_run_id_;
-  bool uncertain_ = false;         // lost with writes unanswered; syncs wait until it is back
+  bool uncertain_ = false;  // lost with writes unanswered; syncs wait until it is back
 };
 
 }  // namespace crossfade::proxy

@@ -76,8 +76,7 @@ Result<Address> Resolve(const config::Endpoint& endpoint) {
 }
 
 Result<int> StartConnect(const Address& address) {
-  const int fd =
-      socket(address.storage.ss_family, SOCK_STREAM | SOCK_NONBLOCK | SOCK_CLOEXEC, 0);
+  const int fd = socket(address.storage.ss_family, SOCK_STREAM | SOCK_NONBLOCK | SOCK_CLOEXEC, 0);
   if (fd < 0) return Fail("can't make a socket: " + Reason(errno));
   if (address.storage.ss_family != AF_UNIX) SetNoDelay(fd);
   if (connect(fd, reinterpret_cast<const sockaddr*>(&address.storage), address.length) != 0 &&

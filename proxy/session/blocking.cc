@@ -96,7 +96,8 @@ Session::Step Session::SendUnmirroredWrite(const routing::CommandSpec& spec, rou
   Core& core = worker_.core();
   std::unique_lock lock(core.mutex);
   if (MustLetSettle(worker_.hashes)) return Step::kPaused;
-  if (known && core.waiting.WantsAny(worker_.hashes, all)) worker_.waking().PlanBehind(*lane_, spec, args, all);
+  if (known && core.waiting.WantsAny(worker_.hashes, all))
+    worker_.waking().PlanBehind(*lane_, spec, args, all);
   lock.unlock();
   Protect(worker_.batch.next);
   const ReplyTo to = NewReply(Source::kAuthority, worker_.hashes);

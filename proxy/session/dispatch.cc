@@ -34,8 +34,9 @@ std::string Beginning(Args args) {
 }  // namespace
 
 // Part of every request's path: not worth a call of its own.
-[[gnu::always_inline]] inline Session::Step Session::DispatchKnown(const CommandSpec& spec, Args args,
-                                     std::string_view request) {
+[[gnu::always_inline]] inline Session::Step Session::DispatchKnown(const CommandSpec& spec,
+                                                                   Args args,
+                                                                   std::string_view request) {
   Serving serving = routing::ServingOf(spec, args);
   if (!pinned_ && !transaction_) [[likely]] {
     if (serving == Serving::kRead) return SendRead(spec, args, request);
@@ -134,7 +135,8 @@ Session::Step Session::Refuse(const CommandSpec* spec, Args args, ClientError ki
       text = "ERR crossfade: '" + spec->name + "' is not served by this version";
       break;
   }
-  std::replace_if(text.begin(), text.end(), [](char c) { return c == '\r' || c == '\n'; }, ' ');
+  std::replace_if(
+      text.begin(), text.end(), [](char c) { return c == '\r' || c == '\n'; }, ' ');
   ReplyError(kind, text);
   return Step::kDone;
 }
@@ -166,9 +168,9 @@ Session::Step Session::NeedsLane() {
     return Step::kClosed;
   }
   const StoreLink& link = lane_->connection().link();
-  ReplyError(ClientError::kStoreUnavailable, "ERR crossfade: the " + link.role() +
-                                                 " store (authority) is not reachable: " +
-                                                 lane_->connection().error());
+  ReplyError(ClientError::kStoreUnavailable,
+             "ERR crossfade: the " + link.role() +
+                 " store (authority) is not reachable: " + lane_->connection().error());
   return Step::kClosed;
 }
 

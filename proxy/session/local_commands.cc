@@ -15,7 +15,8 @@ using routing::IsToken;
 // Behind commands whose replies have not come the store may answer as well, so
 // that the pipeline need not wait.
 bool Session::PassesOn(const routing::CommandSpec& spec, Args args) {
-  const bool same = (spec.id == CommandId::kPing && args.size() <= 2) || spec.id == CommandId::kEcho;
+  const bool same =
+      (spec.id == CommandId::kPing && args.size() <= 2) || spec.id == CommandId::kEcho;
   return same && !pinned_ && lane_ != nullptr && lane_->ready() && !lane_->full();
 }
 
@@ -124,7 +125,8 @@ void Session::Hello(Args args) {
   if (args.size() > 1) {
     int64_t version = 0;
     if (!routing::ParseRedisInteger(args[1], version)) {
-      return ReplyError(ClientError::kProtocol, "ERR Protocol version is not an integer or out of range");
+      return ReplyError(ClientError::kProtocol,
+                        "ERR Protocol version is not an integer or out of range");
     }
     if (version != 2 && version != 3) {
       return ReplyError(ClientError::kNotServed, "NOPROTO unsupported protocol version");

@@ -198,9 +198,9 @@ Session::Step Session::Wait(Args args, std::string_view request) {
   pinned_->wait_written = false;
   if (std::exchange(pinned_->wait_refused, false)) {
     pinned_->reasons &= static_cast<uint8_t>(~Pinned::kCommand);
-    ReplyError(ClientError::kRefused,
-               "ERR crossfade: WAIT needs to write the key '" + std::string(kWaitKey) +
-                   "' on the authority, which refuses it");
+    ReplyError(ClientError::kRefused, "ERR crossfade: WAIT needs to write the key '" +
+                                          std::string(kWaitKey) +
+                                          "' on the authority, which refuses it");
     UnpinIfFree();
     return Step::kDone;
   }
@@ -311,10 +311,10 @@ PushKind Session::TakePush(std::string_view frame, bool awaits_confirmation, boo
 }
 
 void Session::NoteSubscription(std::string_view kind, std::string_view name) {
-  Pinned::Names& names = kind.front() == 'p'   ? pinned_->patterns
+  Pinned::Names& names = kind.front() == 'p'                                   ? pinned_->patterns
                          : kind.substr(0, 2) == "su" && kind != "sunsubscribe" ? pinned_->channels
-                         : kind.front() == 's' ? pinned_->shards
-                                               : pinned_->channels;
+                         : kind.front() == 's'                                 ? pinned_->shards
+                                                                               : pinned_->channels;
   const bool removes = kind.find("unsub") != kind.npos;
   if (removes) {
     const auto at = names.find(name);
@@ -438,8 +438,7 @@ Session::Step Session::Tracking(Args args, std::string_view request) {
   if (wanted.redirect > 0) {
     store_id = worker_.core().StoreClientOf(static_cast<uint64_t>(wanted.redirect));
     if (store_id == 0) {
-      ReplyError(ClientError::kRefused,
-                 "ERR The client ID you want redirect to does not exist");
+      ReplyError(ClientError::kRefused, "ERR The client ID you want redirect to does not exist");
       return Step::kDone;
     }
   }

@@ -18,13 +18,20 @@ constexpr size_t kShadowKeysMax = 16;
 
 ReadReason ReasonOf(ReadVerdict verdict) {
   switch (verdict) {
-    case ReadVerdict::kEligible: return ReadReason::kEligible;
-    case ReadVerdict::kNotLive: return ReadReason::kNotLive;
-    case ReadVerdict::kDirty: return ReadReason::kDirty;
-    case ReadVerdict::kLag: return ReadReason::kLag;
-    case ReadVerdict::kPending: return ReadReason::kPending;
-    case ReadVerdict::kUnanswered: return ReadReason::kUnanswered;
-    case ReadVerdict::kSeenNewer: return ReadReason::kSeenNewer;
+    case ReadVerdict::kEligible:
+      return ReadReason::kEligible;
+    case ReadVerdict::kNotLive:
+      return ReadReason::kNotLive;
+    case ReadVerdict::kDirty:
+      return ReadReason::kDirty;
+    case ReadVerdict::kLag:
+      return ReadReason::kLag;
+    case ReadVerdict::kPending:
+      return ReadReason::kPending;
+    case ReadVerdict::kUnanswered:
+      return ReadReason::kUnanswered;
+    case ReadVerdict::kSeenNewer:
+      return ReadReason::kSeenNewer;
   }
   return ReadReason::kNotLive;
 }
@@ -67,8 +74,8 @@ ReadReason Session::DecideRead(const routing::CommandSpec& spec, routing::Args a
     const replication::Replicator& replicator = worker_.core().replicator;
     // The lag is wanted as of now; where nothing is under way there is none.
     if (!replicator.intents().empty()) now_us = Worker::ClockUs();
-    const ReadVerdict verdict = replicator.CheckRead(key_.db, worker_.read_keys, budget_us, seen_seq_,
-                                                     seen_intent_, now_us);
+    const ReadVerdict verdict = replicator.CheckRead(key_.db, worker_.read_keys, budget_us,
+                                                     seen_seq_, seen_intent_, now_us);
     if (verdict != ReadVerdict::kEligible) return ReasonOf(verdict);
     ticket.sent_seq = replicator.sent_seq();
     ticket.era = replicator.era();
@@ -96,7 +103,8 @@ void Session::RetryOnAuthority(uint64_t ordered, std::string_view request) {
   }
   Fail(to, ClientError::kStoreUnavailable,
        "crossfade: neither store could answer this read: the legacy store (authority) is not "
-       "reachable: " + lane_->connection().error());
+       "reachable: " +
+           lane_->connection().error());
 }
 
 // Sends a read under the gate, so that the follower's reply can be compared at

@@ -37,7 +37,8 @@ class Worker;
 struct Account;
 struct FollowerReadTicket;
 
-// What a client gets instead of the frame, nothing if it comes later; may be called with the replication lock held.
+// What a client gets instead of the frame, nothing if it comes later; may be called with the
+// replication lock held.
 using ReplyRewrite = std::function<std::string(std::string_view)>;
 
 class Session final : public Pollable {
@@ -66,7 +67,7 @@ class Session final : public Pollable {
 
   // ---- Of a blocking command (blocking.cc). Those that give it its reply need no lock.
   void TakeWaited(std::string_view frame, uint64_t seq, uint64_t head);
-  void TakeApplied();   // mirror.ack: both, and it is
+  void TakeApplied();             // mirror.ack: both, and it is
   void OnBlocked(bool recorded);  // the first attempt found nothing; the lock may be held
   void OnAttemptOver();           // its waiting was to end with the attempt in flight
   void OnWaitTimer(int64_t now_us);
@@ -80,11 +81,11 @@ class Session final : public Pollable {
   void OnPlanChanged(const Accounts* before);
 
   // ---- From the worker.
-  void Pump();         // goes on with what it has received, and reads
-  void Flush();        // sends what is ready
+  void Pump();   // goes on with what it has received, and reads
+  void Flush();  // sends what is ready
   void Resume(uint16_t reasons);
   void OnGateEntered();
-  void OnDrained();    // nothing of it is in flight any more
+  void OnDrained();  // nothing of it is in flight any more
   void Close();
   void CloseWhenIdle();  // at a graceful stop
   bool idle() const { return in_flight_ == 0 && output_ == nullptr && reply_ == nullptr; }
@@ -227,8 +228,8 @@ class Session final : public Pollable {
   std::string RewriteInfo(std::string_view frame, const std::string& own) const;
 
   // transaction_elements.cc
-  Step SendRewritten(const routing::CommandSpec& spec, routing::Args args,
-                     std::string_view request, ReplyRewrite rewrite);
+  Step SendRewritten(const routing::CommandSpec& spec, routing::Args args, std::string_view request,
+                     ReplyRewrite rewrite);
   Step SendToBoth(const routing::CommandSpec& spec, routing::Args args, std::string_view request);
   void RewriteNextReply(ReplyRewrite rewrite);
   bool TakeReplyMode(std::string_view& frame);
@@ -261,8 +262,7 @@ class Session final : public Pollable {
   Step HelloAuth(routing::Args args);
   Step Authenticate(routing::Args name_and_password, bool hello);
   Step RefuseAuth(std::string_view name, std::string_view reply);
-  Step Accept(const Account* account, std::string_view name, std::string_view password,
-              bool hello);
+  Step Accept(const Account* account, std::string_view name, std::string_view password, bool hello);
   void OwnLoginAnswered(bool fine);
   Step SelectAsUser(uint32_t db);
 
@@ -302,8 +302,7 @@ class Session final : public Pollable {
   Step Caching(const routing::CommandSpec& spec, routing::Args args, std::string_view request);
 
   // blocking.cc
-  Step SendBlocking(const routing::CommandSpec& spec, routing::Args args,
-                    std::string_view request);
+  Step SendBlocking(const routing::CommandSpec& spec, routing::Args args, std::string_view request);
   Step SendFirstAttempt(const routing::CommandSpec& spec, routing::Args args,
                         std::string_view request);
   Step SendUnmirroredWrite(const routing::CommandSpec& spec, routing::Args args,
@@ -320,21 +319,21 @@ class Session final : public Pollable {
   Stream stream_;
   uint16_t paused_ = 0;
   bool readable_ = false;
-  bool closing_ = false;      // no more requests; closed when all replies are out
+  bool closing_ = false;  // no more requests; closed when all replies are out
   bool closed_ = false;
   bool peer_closed_ = false;  // it will send nothing more
   bool overflowed_ = false;   // its unsent replies are over the limit
   bool watching_writes_ = false;
   bool gate_entered_ = false;  // for the request at the beginning of its input
   enum ReplyMode : uint8_t { kRepliesOff = 1, kSkipReply = 2, kRewriteReply = 4 };
-  uint8_t reply_mode_ = 0;  // CLIENT REPLY; a reply that is changed
+  uint8_t reply_mode_ = 0;      // CLIENT REPLY; a reply that is changed
   bool restricted_ = true;      // commands are checked for whether it may run them
   bool authenticated_ = false;  // it has said who it is
   uint32_t in_flight_ = 0;
   LaneKey key_;  // of the lane that its commands go on
   Lane* lane_ = nullptr;
   const routing::CommandSpec* last_command_ = nullptr;
-  uint64_t gate_ticket_ = 0;  // while it waits
+  uint64_t gate_ticket_ = 0;                           // while it waits
   std::unique_ptr<replication::WriteKeys> gate_held_;  // what it waits for, or has entered for
   const uint64_t id_;
   uint64_t seen_seq_ = 0;
@@ -372,8 +371,8 @@ struct Session::QueuedLocal {
 };
 
 struct Session::Transaction {
-  bool failed = false;      // EXEC will be refused
-  bool all = false;         // the whole keyspace
+  bool failed = false;  // EXEC will be refused
+  bool all = false;     // the whole keyspace
   bool writes = false;
   bool scripts = false;        // among its commands
   bool undeclared = false;     // one of them may touch keys that it does not declare
@@ -382,7 +381,7 @@ struct Session::Transaction {
   std::vector<uint32_t> dbs;   // those that its commands may run in
   std::vector<QueuedLocal> locals;
   uint32_t commands = 0;
-  std::string bytes;        // MULTI, and what is queued
+  std::string bytes;  // MULTI, and what is queued
   std::vector<uint64_t> hashes;
   // What is asked behind EXEC, of which keys.
   std::vector<std::pair<replication::AskBehind, std::string>> asked;
@@ -393,7 +392,7 @@ struct Session::Blocked {
   int64_t timeout_us = 0;           // 0: for ever; then when
   int64_t recheck_us = 0;           // 0: not; then in how long
   int64_t recheck_at_us = INT64_MAX;
-  std::string held;                 // the reply, until it is applied
+  std::string held;  // the reply, until it is applied
 };
 
 struct Session::Extras {

@@ -127,8 +127,7 @@ void Session::ReadLarge() {
   if (!Receive(input_end_, room, received)) return;
   input_end_ += received;
   const size_t bound = worker_.limits().request_bytes;
-  const auto outcome =
-      decoder_->Decode(input_begin_, input_end_, static_cast<int64_t>(bound));
+  const auto outcome = decoder_->Decode(input_begin_, input_end_, static_cast<int64_t>(bound));
   if (outcome == routing::RequestDecoder::Outcome::kIncomplete) {
     if (decoder_->needed() > bound + limits::kInlineMax) {
       refused_text_ = "ERR Protocol error: the request is larger than limits.request";

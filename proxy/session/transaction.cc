@@ -64,8 +64,8 @@ Session::Step Session::Queue(const routing::CommandSpec& spec, Args args, std::s
                         spec.id == CommandId::kUnwatch || spec.id == CommandId::kWait;
   if (serving == Serving::kRefused || serving == Serving::kNotServed ||
       ((serving == Serving::kSession || serving == Serving::kPinned) && !harmless)) {
-    return FailTransaction(ClientError::kNotServed, "ERR crossfade: '" + spec.name +
-                                                        "' is not served inside a transaction");
+    return FailTransaction(ClientError::kNotServed,
+                           "ERR crossfade: '" + spec.name + "' is not served inside a transaction");
   }
   if (transaction_->bytes.size() + request.size() > worker_.limits().request_bytes) {
     return FailTransaction(ClientError::kRefused,
@@ -76,8 +76,8 @@ Session::Step Session::Queue(const routing::CommandSpec& spec, Args args, std::s
   if (serving == Serving::kBlocking) serving = spec.ReadOnly() ? Serving::kRead : Serving::kWrite;
   if (serving == Serving::kRead || serving == Serving::kWrite) {
     if (!HashQueuedKeys(spec, args)) {
-      return FailTransaction(ClientError::kRefused, "ERR crossfade: the keys of '" + spec.name +
-                                                        "' can't be known");
+      return FailTransaction(ClientError::kRefused,
+                             "ERR crossfade: the keys of '" + spec.name + "' can't be known");
     }
   }
   if (serving == Serving::kWrite) {

@@ -40,8 +40,8 @@ struct RequestStats {
 enum class ReadReason : uint8_t {
   kEligible,
   kPercentage,
-  kCommand,   // this read belongs to the authority
-  kPinned,    // the session has a connection of its own to the authority
+  kCommand,  // this read belongs to the authority
+  kPinned,   // the session has a connection of its own to the authority
   kNotLive,
   kDirty,
   kLag,
@@ -50,7 +50,7 @@ enum class ReadReason : uint8_t {
   kSeenNewer,
   kOwnOrder,  // the session has an unanswered command on the key at the authority
   kBreaker,
-  kSlower,    // prefer: fastest, and the authority is
+  kSlower,  // prefer: fastest, and the authority is
   kCount
 };
 const char* Name(ReadReason reason);
@@ -64,7 +64,7 @@ enum class ClientError : uint8_t {
   kStoreUnavailable,
   kStoreLost,
   kOutputLimit,
-  kTls,  // a handshake that failed
+  kTls,           // a handshake that failed
   kNoAuth,        // not authenticated, or not with that password
   kNoPermission,  // of a user that the proxy authenticated
   kCount

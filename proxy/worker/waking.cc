@@ -86,8 +86,8 @@ void Waking::AddReady(uint32_t db, std::string_view key, const routing::Readied&
   const uint64_t hash = routing::KeyHash(db, key);
   if (!worker_.core().waiting.Wanted(hash)) return;
   // Elements of a transaction may have gone again by its end.
-  const Certainty certainty = sum ? std::max(readied.certainty, Certainty::kBounded)
-                                  : readied.certainty;
+  const Certainty certainty =
+      sum ? std::max(readied.certainty, Certainty::kBounded) : readied.certainty;
   for (ReadyKey& known : ready_) {
     if (known.hash != hash) continue;
     known.kinds |= readied.kinds;
@@ -194,8 +194,8 @@ void Waking::PlanAttempt(Lane& lane, Waiter& waiter, bool recorded) {
   routing::AppendAttempt(bytes_, waiter.request, waiter.attempt);
   routing::AppendCommand(bytes_, {"EXEC"});
   waiter.AppendHashes(hashes_);
-  planned_.push_back({waiter.id, waiter.request.changes, recorded, false, questions,
-                      bytes_.size(), hashes_.size()});
+  planned_.push_back({waiter.id, waiter.request.changes, recorded, false, questions, bytes_.size(),
+                      hashes_.size()});
   if (!waiter.request.has_destination) return;
   if (!worker_.core().waiting.Wanted(waiter.destination)) return;
   ready_.push_back({waiter.destination, routing::kWaitsForList, Certainty::kBounded, 1, true});
@@ -239,8 +239,8 @@ void Waking::SendFirst(Lane& lane, Waiter& waiter, std::string_view given,
   }
   routing::AppendCommand(bytes_, {"EXEC"});
   hashes_.insert(hashes_.end(), hashes.begin(), hashes.end());
-  planned_.push_back({waiter.id, waiter.request.changes, recorded, all, questions, bytes_.size(),
-                      hashes_.size()});
+  planned_.push_back(
+      {waiter.id, waiter.request.changes, recorded, all, questions, bytes_.size(), hashes_.size()});
   BeginPlan();
   if (waiter.request.has_destination && worker_.core().waiting.Wanted(waiter.destination)) {
     ready_.push_back({waiter.destination, routing::kWaitsForList, Certainty::kBounded, 1, true});
@@ -358,9 +358,8 @@ bool Waking::Judge(const Waiter& waiter, std::string_view& reply) {
     return wrong_type && !answers_.empty() && answers_[0] == "+list\r\n";
   }
   if (!waiter.request.group || !(wrong_type || HasCode(reply, "NOGROUP"))) return false;
-  const bool streams = std::all_of(answers_.begin(), answers_.end(), [](std::string_view type) {
-    return type == "+stream\r\n";
-  });
+  const bool streams = std::all_of(answers_.begin(), answers_.end(),
+                                   [](std::string_view type) { return type == "+stream\r\n"; });
   reply = streams && !wrong_type ? kGroupGone : kStreamGone;
   return true;
 }

@@ -60,7 +60,7 @@ class Waking {
   };
   struct Answer {
     std::string_view frame;
-    uint64_t seq = 0;   // of the entry in the mirror log
+    uint64_t seq = 0;  // of the entry in the mirror log
     uint64_t head = 0;
   };
   void AddReady(uint32_t db, std::string_view key, const routing::Readied& readied, bool sum);

@@ -108,7 +108,6 @@ class Worker final : public replication::GateWaiter {
   void Postpone(Session* session);
   void StopPostponing(Session* session);
 
-
   // Clients in blocking commands: those that live here, and those of anybody.
   BlockedSessions& blocked() { return blocked_; }
   Waking& waking() { return waking_; }
@@ -154,7 +153,7 @@ class Worker final : public replication::GateWaiter {
     std::string detached;
   } batch;
   replication::Block* input_block = nullptr;  // that the batch lies in, if it may be shared
-  std::string* capture = nullptr;  // gets what a session would reply
+  std::string* capture = nullptr;             // gets what a session would reply
   std::string inline_request, error_text, key;
   std::vector<std::string> kept_names;
   std::vector<replication::Replicator::ReadKey> read_keys;
@@ -211,8 +210,8 @@ class Worker final : public replication::GateWaiter {
     std::unique_ptr<Lane> lane;
     bool clean;
   };
-  std::vector<Lane*> pinned_;                    // all private lanes
-  std::vector<GivenLane> given_lanes_;           // in this turn
+  std::vector<Lane*> pinned_;           // all private lanes
+  std::vector<GivenLane> given_lanes_;  // in this turn
   std::vector<std::unique_ptr<Lane>> spare_lanes_;
   std::vector<Lane*> lanes_to_flush_;
   StoreUsers store_users_;

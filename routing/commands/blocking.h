@@ -24,14 +24,14 @@ enum WaitKind : uint8_t {
 // A blocking command taken apart: what a waiting client must keep.
 struct BlockingRequest {
   WaitKind kind = kWaitsForList;
-  bool changes = true;         // all but XREAD
-  bool group = false;          // XREADGROUP
-  bool counts_keys = false;    // their number stands before them
-  bool has_count = true;       // XREAD …: it named one that is not 0
-  uint8_t head_args = 0;       // before the keys
-  uint8_t tail_args = 0;       // behind the keys and the ids
-  int64_t timeout_ms = 0;      // 0: for ever
-  std::string head, tail;      // encoded; where there is a timeout, it is as short as can be
+  bool changes = true;       // all but XREAD
+  bool group = false;        // XREADGROUP
+  bool counts_keys = false;  // their number stands before them
+  bool has_count = true;     // XREAD …: it named one that is not 0
+  uint8_t head_args = 0;     // before the keys
+  uint8_t tail_args = 0;     // behind the keys and the ids
+  int64_t timeout_ms = 0;    // 0: for ever
+  std::string head, tail;    // encoded; where there is a timeout, it is as short as can be
   std::vector<std::string> keys;
   std::vector<std::string> ids;  // of streams, as many as keys
   std::string destination;       // of BLMOVE and BRPOPLPUSH
@@ -58,9 +58,9 @@ enum class Certainty : uint8_t {
 };
 
 struct Readied {
-  uint32_t arg = 0;      // the key
+  uint32_t arg = 0;  // the key
   int32_t db = kSameDb;
-  uint8_t kinds = 0;     // of WaitKind: whom it may serve, or end the waiting of
+  uint8_t kinds = 0;  // of WaitKind: whom it may serve, or end the waiting of
   Certainty certainty = Certainty::kOpen;
   uint32_t elements = 0;  // but for kOpen
 };

@@ -55,18 +55,18 @@ struct KeySpec {
   enum class Begin : uint8_t { kIndex, kKeyword, kUnknown };
   enum class Find : uint8_t { kRange, kKeyNum, kUnknown };
   Begin begin = Begin::kUnknown;
-  int begin_index = 0;       // kIndex; for kKeyword the argument to start searching from
-  std::string keyword;       // upper case
+  int begin_index = 0;  // kIndex; for kKeyword the argument to start searching from
+  std::string keyword;  // upper case
   Find find = Find::kUnknown;
-  int last_key = 0, step = 1, limit = 0;      // kRange
-  int key_num_index = 0, first_key = 0;       // kKeyNum (uses step too)
+  int last_key = 0, step = 1, limit = 0;  // kRange
+  int key_num_index = 0, first_key = 0;   // kKeyNum (uses step too)
   uint16_t flags = 0;
 };
 
 struct CommandSpec {
-  std::string name;        // lower case; "xgroup|create" for a subcommand
+  std::string name;                  // lower case; "xgroup|create" for a subcommand
   CommandId id = CommandId::kOther;  // kOther: only a store's COMMAND reply knows it
-  int arity = 0;           // as in COMMAND: negative means "at least"
+  int arity = 0;                     // as in COMMAND: negative means "at least"
   uint32_t flags = 0;
   uint32_t categories = 0;  // of ACLs: bits of category::Category
   std::vector<KeySpec> key_specs;

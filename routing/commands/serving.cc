@@ -60,9 +60,8 @@ Serving ServingOfConnectionCommand(const CommandSpec& spec) {
       return Serving::kPinned;
     default:
       // Known from the COMMAND reply of a newer store.
-      return spec.name == "client|setinfo" || spec.name == "client|no-touch"
-                 ? Serving::kSession
-                 : Serving::kNotServed;
+      return spec.name == "client|setinfo" || spec.name == "client|no-touch" ? Serving::kSession
+                                                                             : Serving::kNotServed;
   }
 }
 

@@ -68,8 +68,7 @@ TEST(Allow, OnBothMeansTheFollowerToo) {
   ASSERT_TRUE(settings) << settings.error().message;
   EXPECT_EQ(settings->allow[0].on, AllowOn::kBoth);
   EXPECT_EQ(settings->allow[1].on, AllowOn::kAuthority);
-  EXPECT_NE(CanonicalText(*settings).find("allow = config|set on both, save\n"),
-            std::string::npos);
+  EXPECT_NE(CanonicalText(*settings).find("allow = config|set on both, save\n"), std::string::npos);
   for (const char* command : {"debug", "pfdebug"}) {
     const std::string error = ErrorOf("[{command: " + std::string(command) + ", on: both}]");
     EXPECT_NE(error.find("the keys of one store"), std::string::npos) << error;

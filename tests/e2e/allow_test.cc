@@ -121,7 +121,8 @@ TEST_F(Allow, OnBothSaysWhatTheFollowerDidNotDo) {
   client_.reset();  // so has its client
   migration_.fresh.Resume();
   client_.emplace(migration_.proxy->port());
-  EXPECT_TRUE(Await([this] { return OfFollower("slowlog-max-len").find("\"11\"") != std::string::npos; }));
+  EXPECT_TRUE(
+      Await([this] { return OfFollower("slowlog-max-len").find("\"11\"") != std::string::npos; }));
   EXPECT_EQ(Call({"PING"}).text, "PONG");
 }
 

@@ -34,7 +34,9 @@ inline bool AwaitBlocked(Migration& migration, uint64_t count) {
 // Of a plain server.
 inline bool AwaitBlockedThere(RedisClient& server, uint64_t count) {
   const std::string wanted = "blocked_clients:" + std::to_string(count) + "\r";
-  return Await([&] { return server.Call({"INFO", "clients"}).text.find(wanted) != std::string::npos; });
+  return Await([&] {
+    return server.Call({"INFO", "clients"}).text.find(wanted) != std::string::npos;
+  });
 }
 
 class BlockingTest : public ::testing::TestWithParam<int> {

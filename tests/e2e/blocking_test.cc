@@ -92,10 +92,7 @@ const Scene kScenes[] = {
      {"XGROUP CREATE s g $ MKSTREAM"},
      {"XREADGROUP GROUP g c BLOCK 0 STREAMS s >", "BLPOP a 0"},
      {"FLUSHALL", "RPUSH a 1"}},
-    {"dbs swapped",
-     {"SELECT 9", "RPUSH a 1", "SELECT 0"},
-     {"BLPOP a 0"},
-     {"SWAPDB 0 9"}},
+    {"dbs swapped", {"SELECT 9", "RPUSH a 1", "SELECT 0"}, {"BLPOP a 0"}, {"SWAPDB 0 9"}},
     {"renamed, copied, restored, sorted, moved",
      {"RPUSH f 2 1", "SELECT 9", "RPUSH m 7", "SELECT 0"},
      {"BLPOP a 0", "BLPOP b 0", "BLPOP c 0", "BLPOP m 0"},
@@ -185,10 +182,9 @@ TEST_P(Blocking, EachSceneGoesAsOnAPlainServer) {
   RedisServer plain;
   RedisClient info(plain.port());
   for (const Scene& scene : kScenes) {
-    const auto expected = Play(scene, plain.port(),
-                               [&](uint64_t n) { return AwaitBlockedThere(info, n); });
-    const auto seen =
-        Play(scene, port(), [&](uint64_t n) { return AwaitBlocked(migration_, n); });
+    const auto expected =
+        Play(scene, plain.port(), [&](uint64_t n) { return AwaitBlockedThere(info, n); });
+    const auto seen = Play(scene, port(), [&](uint64_t n) { return AwaitBlocked(migration_, n); });
     EXPECT_EQ(seen, expected) << scene.name;
     ASSERT_TRUE(AwaitBlocked(migration_, 0)) << scene.name;
     RedisClient(port()).Call({"SET", "one", "key"});
@@ -201,9 +197,8 @@ TEST_P(Blocking, EachSceneGoesAsOnAPlainServer) {
 }
 
 TEST_P(Blocking, TimeoutsEndInNil) {
-  for (const char* line :
-       {"BLPOP a b 0.2", "BLMOVE a b LEFT LEFT 0.2", "BZMPOP 0.2 1 z MIN",
-        "XREAD BLOCK 200 STREAMS s $", "BLPOP a 0.001"}) {
+  for (const char* line : {"BLPOP a b 0.2", "BLMOVE a b LEFT LEFT 0.2", "BZMPOP 0.2 1 z MIN",
+                           "XREAD BLOCK 200 STREAMS s $", "BLPOP a 0.001"}) {
     RedisClient client(port());
     const auto begun = steady_clock::now();
     EXPECT_EQ(client.Call(Words(line)).kind, Value::Kind::kNil) << line;

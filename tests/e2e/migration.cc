@@ -44,7 +44,8 @@ bool Await(const std::function<bool()>& holds, std::chrono::milliseconds timeout
   return true;
 }
 
-Migration::Migration(MigrationOptions options) : legacy(options.legacy_args), fresh(options.fresh_args) {
+Migration::Migration(MigrationOptions options)
+    : legacy(options.legacy_args), fresh(options.fresh_args) {
   if (options.relay) relay.emplace(fresh.port(), options.relay_marker);
   config.legacy_port = legacy.port();
   config.new_port = options.relay ? relay->port() : fresh.port();

@@ -140,8 +140,7 @@ TEST_F(WaitingTableTest, OfAStreamEverybodyIsServedAndOthersAreNot) {
   stream.kind = routing::kWaitsForStream;
   for (WaiterId id = 1; id <= 40; ++id) Wait(id, id % 2 == 0 ? stream : Pop({"k"}));
   EXPECT_EQ(Choose("k", Certainty::kExact, 1, routing::kWaitsForStream).size(), 20u);
-  EXPECT_EQ(Choose("k", Certainty::kExact, 1, routing::kWaitsForList),
-            (std::vector<WaiterId>{1}));
+  EXPECT_EQ(Choose("k", Certainty::kExact, 1, routing::kWaitsForList), (std::vector<WaiterId>{1}));
   EXPECT_TRUE(Choose("k", Certainty::kExact, 1, routing::kWaitsForSortedSet).empty());
 }
 

@@ -51,7 +51,8 @@ std::string ToYaml(const ProxyConfig& config, uint16_t port, uint16_t admin_port
   }
   for (const std::string& listener : config.listeners) out << "  - " << listener << "\n";
   out << "workers: " << config.workers << "\nstores:\n"
-      << "  legacy: " << StoreOf(config.legacy_store, config.legacy_login, config.legacy_port) << "\n"
+      << "  legacy: " << StoreOf(config.legacy_store, config.legacy_login, config.legacy_port)
+      << "\n"
       << "  new: " << StoreOf(config.new_store, config.new_login, config.new_port) << "\n"
       << "stage: " << config.stage << "\n";
   AppendMap(out, "mirror", config.mirror);

@@ -32,10 +32,10 @@ struct ProxyConfig {
   std::map<std::string, std::string> reads;
   std::vector<std::string> routes;  // each a YAML map in flow style
   std::map<std::string, std::string> limits;
-  std::string allow;  // a YAML list in flow style; empty for none
+  std::string allow;                              // a YAML list in flow style; empty for none
   std::optional<std::vector<std::string>> users;  // each a YAML map in flow style
-  std::string unix_listener;  // path; empty for none
-  std::vector<std::string> listeners;  // more of them, each a YAML map in flow style
+  std::string unix_listener;                      // path; empty for none
+  std::vector<std::string> listeners;             // more of them, each a YAML map in flow style
   // YAML maps in flow style; empty: redis:// with the ports above.
   std::string legacy_store, new_store;
   std::string log_level = "info";

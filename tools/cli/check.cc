@@ -59,9 +59,10 @@ void PrintUnknownCommands(const config::Settings& settings) {
   if (!settings.users) return;
   for (const config::User& user : *settings.users) {
     for (const std::string& command : routing::UnknownCommands(user)) {
-      std::printf("\nusers[%s].commands: Redis 7.0 has no '%s': it only counts where the store "
-                  "has it\n",
-                  user.name.c_str(), command.c_str());
+      std::printf(
+          "\nusers[%s].commands: Redis 7.0 has no '%s': it only counts where the store "
+          "has it\n",
+          user.name.c_str(), command.c_str());
     }
   }
 }
@@ -75,7 +76,8 @@ int RunCheck(const Arguments& arguments) {
     return kFailed;
   }
   const config::PlanPtr plan = config::MakePlan(std::move(*settings), 1);
-  std::printf("%s\ndigest %s\n", proxy::RedactSecrets(config::CanonicalText(plan->settings)).c_str(),
+  std::printf("%s\ndigest %s\n",
+              proxy::RedactSecrets(config::CanonicalText(plan->settings)).c_str(),
               plan->digest.c_str());
   PrintUnknownCommands(plan->settings);
   CompareWithRunning(arguments, *plan);

@@ -131,9 +131,8 @@ TEST(BlockingTest, WhatEachWriteReadies) {
     std::string text;
     for (const Readied& key : readied) {
       text += (text.empty() ? "" : " ") + std::string(command.args[key.arg]) + ":" +
-              std::to_string(key.kinds) + ":" +
-              kCertainties[static_cast<size_t>(key.certainty)] + ":" +
-              std::to_string(key.elements);
+              std::to_string(key.kinds) + ":" + kCertainties[static_cast<size_t>(key.certainty)] +
+              ":" + std::to_string(key.elements);
     }
     EXPECT_EQ(text, push.readied) << push.line;
   }
