@@ -163,7 +163,7 @@ void Lane::OnStoreBytes() {
 // What the store sent unasked, or to confirm a subscription.
 bool Lane::TakePush(std::string_view frame) {
   const bool confirmation = !in_flight_.empty() && in_flight_.front().kind == Kind::kConfirm;
-  switch (owner_->TakePush(frame, confirmation, !in_flight_.empty())) {
+  switch (owner_->TakePush(frame, confirmation)) {
     case PushKind::kNone:
       return false;
     case PushKind::kMessage:

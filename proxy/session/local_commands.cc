@@ -59,9 +59,7 @@ Session::Step Session::Local(const routing::CommandSpec& spec, Args args) {
       closing_ = true;
       break;
     case CommandId::kReset:
-      Reset();
-      text = "+RESET\r\n";
-      break;
+      return Unpaused(Reset());
     case CommandId::kSelect:
       return Select(args);
     case CommandId::kHello:
@@ -99,7 +97,18 @@ Session::Step Session::Select(Args args) {
   return Step::kDone;
 }
 
-void Session::Reset() {
+// When a client has the reply, nobody publishes to it any more.
+Session::Step Session::Reset() {
+  constexpr uint8_t kListens = Pinned::kSubscribed | Pinned::kMonitor | Pinned::kTracking;
+  if (pinned_ && (pinned_->reasons & kListens) != 0 && !pinned_->reset && lane_->ready()) {
+    std::string text;
+    routing::AppendCommand(text, {"RESET"});
+    Protect(worker_.batch.p);
+    AwaitReply(Pinned::Awaited::kReset, text.size());
+    lane_->out().Append(text);
+    pinned_->reset = true;
+    return Step::kPaused;
+  }
   transaction_.reset();
   if (pinned_) {
     pinned_->soiled = pinned_->reasons != 0;
@@ -110,6 +119,8 @@ void Session::Reset() {
   reply_mode_ = 0;
   UseLane({.user = key_.user});
   BeginAnonymous();
+  Reply("+RESET\r\n");
+  return Step::kDone;
 }
 
 // Its next commands go on another lane. Nothing is in flight.

@@ -289,10 +289,20 @@ bool Session::RefusedWhilePinned(const routing::CommandSpec& spec, routing::Serv
   return true;
 }
 
+namespace {
+
+// Whether it is what MONITOR sends, as in +1700000000.123456 [0 127.0.0.1:6379] "GET" "k".
+bool ShowsCommand(std::string_view frame) {
+  return frame.size() > 1 && frame[0] == '+' && frame[1] >= '0' && frame[1] <= '9' &&
+         frame.find(" [") != frame.npos;
+}
+
+}  // namespace
+
 // Needs no lock: nothing but the output is touched.
-PushKind Session::TakePush(std::string_view frame, bool awaits_confirmation, bool awaits_reply) {
+PushKind Session::TakePush(std::string_view frame, bool awaits_confirmation) {
   const bool subscribed = (pinned_->reasons & Pinned::kSubscribed) != 0;
-  if (frame.front() == '+' && !awaits_reply && (pinned_->reasons & Pinned::kMonitor) != 0) {
+  if ((pinned_->reasons & Pinned::kMonitor) != 0 && ShowsCommand(frame)) {
     if ((reply_mode_ & kRepliesOff) == 0) AddFrame(frame);
     return PushKind::kMessage;
   }
@@ -358,6 +368,8 @@ bool Session::TakeAwaited(std::string_view frame) {
     case Pinned::Awaited::kWait:
       pinned_->reasons &= static_cast<uint8_t>(~Pinned::kCommand);
       return false;
+    case Pinned::Awaited::kReset:
+      return true;
     case Pinned::Awaited::kLogin:
       OwnLoginAnswered(fine);
       return false;
@@ -391,7 +403,7 @@ Session::Step Session::TrackingInfo(const routing::CommandSpec& spec, Args args)
   routing::AppendBulk(text, "redirect");
   routing::AppendInteger(text, -1);
   routing::AppendBulk(text, "prefixes");
-  routing::AppendHead(text, resp3() ? '~' : '*', 0);
+  routing::AppendHead(text, '*', 0);
   Reply(text);
   return Step::kDone;
 }

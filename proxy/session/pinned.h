@@ -22,7 +22,7 @@ struct Pinned {
     kCommand = 16,  // one command that is being run there
   };
   // What the reply that is awaited changes, if it says OK.
-  enum class Awaited : uint8_t { kNothing, kSelect, kTracking, kWaitWrite, kWait, kLogin };
+  enum class Awaited : uint8_t { kNothing, kSelect, kTracking, kWaitWrite, kWait, kLogin, kReset };
 
   Pinned() = default;
   Pinned(const Pinned&) = delete;
@@ -38,6 +38,7 @@ struct Pinned {
   Awaited awaited = Awaited::kNothing;
   uint32_t wanted_db = 0;
   uint32_t wanted_user = 0;
+  bool reset = false;  // the store has seen RESET, which is being run
   bool wait_written = false;
   bool wait_refused = false;
   bool soiled = false;  // given up with a state of its own

@@ -60,7 +60,7 @@ class Session final : public Pollable {
   void RetryOnAuthority(uint64_t ordered, std::string_view request);
 
   // ---- From its own lane (pinned.cc).
-  PushKind TakePush(std::string_view frame, bool awaits_confirmation, bool awaits_reply);
+  PushKind TakePush(std::string_view frame, bool awaits_confirmation);
   void Confirmed();
   void OnPinnedLost();
   uint64_t id() const { return id_; }
@@ -187,7 +187,7 @@ class Session final : public Pollable {
   Step Local(const routing::CommandSpec& spec, routing::Args args);
   void Hello(routing::Args args);
   Step Select(routing::Args args);
-  void Reset();
+  Step Reset();
   void UseLane(const LaneKey& key);
 
   // client_commands.cc
