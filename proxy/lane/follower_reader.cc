@@ -1,5 +1,9 @@
 #include "proxy/lane/follower_reader.h"
 
+#include <utility>
+
+#include "proxy/control/log.h"
+#include "proxy/mirror_events.h"
 #include "proxy/session/session.h"
 #include "proxy/worker/worker.h"
 #include "routing/slot.h"
@@ -7,8 +11,9 @@
 namespace crossfade::proxy {
 namespace {
 
-// Errors that say something of the store, not of the command.
-bool StoreIsUnwell(std::string_view frame) {
+// Errors that say something of the store, not of the command or of the client's user.
+bool StoreIsUnwell(std::string_view frame, const LaneKey& key) {
+  if (key.user != 0 && frame.starts_with("-NOPERM")) return false;
   for (const std::string_view prefix :
        {"-LOADING", "-MASTERDOWN", "-BUSY", "-OOM", "-NOAUTH", "-NOPERM", "-CLUSTERDOWN"}) {
     if (frame.starts_with(prefix)) return true;
@@ -102,7 +107,7 @@ void FollowerReader::TakeReply(const Read& read, std::string_view frame,
   const int64_t us = worker_.now_us() - read.sent_us;
   worker_.stats().requests[1][static_cast<size_t>(RequestClass::kRead)].Record(us, 1);
   worker_.read_latency(Source::kFollower).Add(us, worker_.now_us());
-  if (StoreIsUnwell(frame)) {
+  if (StoreIsUnwell(frame, key_)) {
     worker_.breaker().Failed(read.ticket.permit, worker_.now_us());
   } else {
     worker_.breaker().Succeeded(read.ticket.permit);
@@ -117,6 +122,7 @@ void FollowerReader::TakeReply(const Read& read, std::string_view frame,
 }
 
 void FollowerReader::OnStoreReady(bool other_process) {
+  told_refused_ = false;
   if (!other_process) return;
   const std::lock_guard lock(worker_.core().mutex);
   worker_.core().replicator.LeaveLive("the follower was restarted");
@@ -134,7 +140,15 @@ void FollowerReader::OnStoreLost(std::string_view) {
   }
 }
 
-void FollowerReader::OnStoreUnreachable(std::string_view) {}
+void FollowerReader::OnStoreUnreachable(std::string_view) {
+  const std::string& refused = connection_.refused();
+  if (refused.empty() || std::exchange(told_refused_, true)) return;
+  const std::optional<StoreLogin> login = worker_.LoginOf(key_.user);
+  log::Warn("a store refuses a user, whose reads the authority answers",
+            {{"store", connection_.link().role()},
+             {"user", login ? Printable(login->name) : std::string()},
+             {"error", refused}});
+}
 
 void FollowerReader::Tick(int64_t now_us) {
   connection_.Tick(now_us);

@@ -57,6 +57,7 @@ class FollowerReader final : public StoreConnectionOwner {
   Worker& worker_;
   const LaneKey key_;
   StoreConnection connection_;
+  bool told_refused_ = false;  // that the user is refused, since it was accepted last
   routing::ReplyScanner scanner_;
   replication::Ring<Read> reads_{256};
   routing::RequestDecoder decoder_;

@@ -68,7 +68,7 @@ ReadReason Session::DecideRead(const routing::CommandSpec& spec, routing::Args a
       return ReadReason::kSlower;
     }
   }
-  if (!worker_.ReaderOf(key_).ready()) return ReadReason::kBreaker;
+  if (!worker_.ReaderOf(key_).ready()) return ReadReason::kNotConnected;
   {
     const std::lock_guard lock(worker_.core().mutex);
     const replication::Replicator& replicator = worker_.core().replicator;

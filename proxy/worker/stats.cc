@@ -28,6 +28,8 @@ const char* Name(ReadReason reason) {
       return "own_order";
     case ReadReason::kBreaker:
       return "breaker";
+    case ReadReason::kNotConnected:
+      return "not_connected";
     case ReadReason::kSlower:
       return "slower";
     case ReadReason::kCount:

@@ -50,7 +50,8 @@ enum class ReadReason : uint8_t {
   kSeenNewer,
   kOwnOrder,  // the session has an unanswered command on the key at the authority
   kBreaker,
-  kSlower,  // prefer: fastest, and the authority is
+  kNotConnected,  // the worker has no connection to the follower for this user, db and protocol
+  kSlower,        // prefer: fastest, and the authority is
   kCount
 };
 const char* Name(ReadReason reason);

@@ -292,7 +292,7 @@ TEST_P(StoreAuth, FollowerReadsAreForWhomTheFollowerKnows) {
   migration_.config.reads = {{"follower", "100%"}, {"staleness", "5s"}};
   {
     RedisClient fresh(migration_.fresh.port());
-    fresh.Call({"ACL", "SETUSER", "reader", "on", ">reader-pass", "~*", "+@all"});
+    fresh.Call({"ACL", "SETUSER", "reader", "on", ">reader-pass", "~*", "+@all", "-hget"});
   }
   StartWithPassword();
   RedisClient app(port()), reader(port());
@@ -305,10 +305,20 @@ TEST_P(StoreAuth, FollowerReadsAreForWhomTheFollowerKnows) {
   };
   for (int i = 0; i < 20; ++i) EXPECT_EQ(Say(app, {"GET", "app:k"}), "v");
   EXPECT_EQ(on_new(), 0u);
+  EXPECT_EQ(SumWhere(migration_.Status()["read_decisions"], "reason", "not_connected"), 20u);
+  EXPECT_TRUE(Await([&] {
+    return migration_.proxy->LogTail(1000).find("a store refuses a user") != std::string::npos;
+  }));
   EXPECT_TRUE(Await([&] {
     EXPECT_EQ(Say(reader, {"GET", "app:k"}), "v");
     return on_new() > 0;
   }));
+  // What one user may not do there is no reason to think ill of the store.
+  for (int i = 0; i < 50; ++i) {
+    EXPECT_EQ(reader.Call({"HGET", "app:none", "f"}).kind, Value::Kind::kNil);
+  }
+  EXPECT_GE(migration_.Status()["follower_read_retries"].get<uint64_t>(), 50u);
+  EXPECT_EQ(migration_.Status()["breaker_trips"].get<uint64_t>(), 0u);
 }
 
 INSTANTIATE_TEST_SUITE_P(Workers, StoreAuth, ::testing::Values(1, 2), WorkersName);
