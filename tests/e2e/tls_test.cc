@@ -49,7 +49,7 @@ TEST_P(Tls, BigValuesInAPipelineGoBothWays) {
   ASSERT_TRUE(tls.migration.StartLive());
   TlsTunnel tunnel(tls.Tunnel());
   RedisClient client(tunnel.port());
-  constexpr size_t kBig = 10 * 1024 * 1024;
+  constexpr size_t kBig = 3 * 1024 * 1024;
   std::vector<Args> commands;
   for (uint64_t i = 0; i < 6; ++i) {
     commands.push_back({"SET", "big:" + std::to_string(i), Repeated(kBig + i, i)});
