@@ -3,6 +3,8 @@
 // nothing the session waits in the waiting table, and holds nothing else.
 #include <algorithm>
 
+#include <utility>
+
 #include "proxy/session/session.h"
 #include "proxy/worker/worker.h"
 
@@ -159,6 +161,7 @@ void Session::EndWait(WaitEnd why) {
 void Session::OnAttemptOver() { EndWait(blocked_->ending); }
 
 void Session::AnswerWaitEnd(WaitEnd why) {
+  AnswerUnblock(why == WaitEnd::kError || why == WaitEnd::kUnblocked);
   switch (why) {
     case WaitEnd::kError:
       worker_.CountError(ClientError::kRefused);
@@ -189,6 +192,7 @@ void Session::TakeWaited(std::string_view frame, uint64_t seq, uint64_t head) {
 void Session::TakeApplied() { FinishWait(worker_.KeepForTurn(blocked_->held)); }
 
 void Session::FinishWait(std::string_view frame) {
+  AnswerUnblock(false);
   worker_.blocked().Remove(id_);
   blocked_.reset();
   Deliver({this}, frame);
@@ -197,15 +201,21 @@ void Session::FinishWait(std::string_view frame) {
 
 // ---- CLIENT UNBLOCK
 
-bool Session::Unblock(bool with_error) {
-  if (!blocked_ || blocked_->ending != WaitEnd::kNone) return false;
+void Session::Unblock(bool with_error, UnblockAnswer answer) {
+  if (!blocked_ || blocked_->ending != WaitEnd::kNone) return answer(false);
   {
     const std::lock_guard lock(worker_.core().mutex);
     const Waiter* waiter = worker_.core().waiting.Find(id_);
-    if (waiter == nullptr || !waiter->blocked) return false;
+    if (waiter == nullptr || !waiter->blocked) return answer(false);
   }
+  blocked_->unblock_answer = std::move(answer);
   EndWait(with_error ? WaitEnd::kError : WaitEnd::kUnblocked);
-  return true;
+}
+
+void Session::AnswerUnblock(bool unblocked) {
+  if (const UnblockAnswer answer = std::exchange(blocked_->unblock_answer, nullptr)) {
+    answer(unblocked);
+  }
 }
 
 }  // namespace crossfade::proxy

@@ -312,17 +312,25 @@ Session::Step Session::ClientUnblock(Args args) {
     ReplyError(ClientError::kRefused, "ERR value is not an integer or out of range");
     return Step::kDone;
   }
-  return AskAll<int>(
-      [id, as_error](Worker& worker) {
-        for (const auto& session : worker.sessions()) {
-          if (session->id() == static_cast<uint64_t>(id)) return session->Unblock(as_error) ? 1 : 0;
-        }
-        return 0;
-      },
-      [](std::vector<int>& of_workers) {
-        const bool done = std::find(of_workers.begin(), of_workers.end(), 1) != of_workers.end();
-        return std::string(done ? ":1\r\n" : ":0\r\n");
-      });
+  if (id < 1) {
+    Reply(":0\r\n");
+    return Step::kDone;
+  }
+  const ReplyTo to = NewReply(Source::kAuthority, {});
+  PauseFor(kAsking);
+  const auto answer = [this, to](bool unblocked) {
+    worker_.Post([this, to, unblocked] {
+      Resume(kAsking);
+      Deliver(to, unblocked ? ":1\r\n" : ":0\r\n");
+    });
+  };
+  Worker& theirs = worker_.WorkerOf(static_cast<uint64_t>(id));
+  theirs.Post([&theirs, id, as_error, answer] {
+    Session* session = theirs.blocked().Find(static_cast<uint64_t>(id));
+    if (session == nullptr) return answer(false);
+    session->Unblock(as_error, answer);
+  });
+  return Step::kTaken;
 }
 
 // ---- CLIENT PAUSE

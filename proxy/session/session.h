@@ -109,8 +109,10 @@ class Session final : public Pollable {
   // One line as CLIENT LIST has it.
   void Describe(const RequestInHand& in_hand, std::string& out) const;
   void CloseBehindReplies() { closing_ = true; }
-  // CLIENT UNBLOCK: false when it does not wait for anything.
-  bool Unblock(bool with_error);
+  // CLIENT UNBLOCK; `answer`, called in this thread, says whether that ended its
+  // waiting: at once, or when an attempt that is in flight is over.
+  using UnblockAnswer = std::function<void(bool unblocked)>;
+  void Unblock(bool with_error, UnblockAnswer answer);
 
   // Places in the worker's lists.
   uint32_t list_index = 0;
@@ -312,6 +314,7 @@ class Session final : public Pollable {
   void EndWait(WaitEnd why);
   void FinishWait(std::string_view frame);
   void AnswerWaitEnd(WaitEnd why);
+  void AnswerUnblock(bool unblocked);
 
   Extras& extras();
 
@@ -393,6 +396,7 @@ struct Session::Blocked {
   int64_t recheck_us = 0;           // 0: not; then in how long
   int64_t recheck_at_us = INT64_MAX;
   std::string held;  // the reply, until it is applied
+  UnblockAnswer unblock_answer;
 };
 
 struct Session::Extras {

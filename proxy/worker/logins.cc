@@ -22,6 +22,10 @@ uint64_t Worker::next_session_id() const {
   return next_session_ * core_.workers.size() + index_ + 1;
 }
 
+Worker& Worker::WorkerOf(uint64_t session) const {
+  return *core_.workers[(session - 1) % core_.workers.size()];
+}
+
 void Worker::RestrictAnonymous(uint64_t from_id) {
   for (auto& session : sessions_) {
     if (session->id() >= from_id) session->RestrictAnonymous();

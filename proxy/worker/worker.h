@@ -72,6 +72,7 @@ class Worker final : public replication::GateWaiter {
   // There from the start, unless the proxy has users of its own.
   AuthDesk& auth_desk();
   uint64_t next_session_id() const;
+  Worker& WorkerOf(uint64_t session) const;  // whose session would have that id
   // Sessions with this id or a greater one that have not authenticated must.
   void RestrictAnonymous(uint64_t from_id);
 

@@ -263,6 +263,30 @@ TEST_P(Blocking, AClientThatVanishesWaitsNoMore) {
   }
 }
 
+// Who is served while another unblocks it is not unblocked, and the other is told so.
+TEST_P(Blocking, UnblockSaysWhatBecameOfTheClient) {
+  RedisClient waiter(port()), pusher(port()), other(port());
+  const std::string id = std::to_string(waiter.Call({"CLIENT", "ID"}).integer);
+  uint64_t served = 0;
+  for (int round = 0; round < 300; ++round) {
+    SendNow(waiter, "BLPOP k 0");
+    ASSERT_TRUE(AwaitBlocked(migration_, 1));
+    SendNow(pusher, "RPUSH k v");
+    SendNow(other, "CLIENT UNBLOCK " + id + " ERROR");
+    EXPECT_TRUE(pusher.Read().ok());
+    const bool unblocked = other.Read().integer == 1;
+    const std::string reply = Render(waiter.Read());
+    EXPECT_EQ(unblocked, reply.find("UNBLOCKED") != std::string::npos) << reply;
+    if (unblocked) {
+      EXPECT_EQ(pusher.Call({"LPOP", "k"}).text, "v");
+    }
+    served += unblocked ? 0 : 1;
+  }
+  EXPECT_GT(served, 0u);
+  EXPECT_TRUE(pusher.Call({"SET", "one", "key"}).ok());
+  migration_.ExpectEqualWhenDrained();
+}
+
 TEST_P(Blocking, UnblockedByAnotherClientOnAnyWorker) {
   for (const char* how : {"TIMEOUT", "ERROR"}) {
     for (int i = 0; i < 3; ++i) {
