@@ -1,14 +1,19 @@
-// Whatever a client sends: the keys of a command lie within its arguments. The
-// same bytes are read as a store's COMMAND reply as well.
+// Whatever a client sends: the keys of a command lie within its arguments, and
+// the attempts that are made for one that blocks are whole commands. The same
+// bytes are read as a store's COMMAND reply as well.
+#include <algorithm>
 #include <cstddef>
 #include <cstdint>
+#include <span>
 #include <string>
 #include <string_view>
 #include <vector>
 
 #include "config/check.h"
+#include "routing/commands/blocking.h"
 #include "routing/commands/command_reply.h"
 #include "routing/commands/keys.h"
+#include "routing/commands/serving.h"
 #include "routing/resp/request.h"
 
 namespace {
@@ -26,6 +31,42 @@ void CheckCommand(const CommandSpec& spec, Args args) {
   if (spec.single_key_at_1 && spec.ArityFits(args.size())) {
     CROSSFADE_CHECK(found == Keys::kKnown && keys.size() == 1 && keys[0].arg == 1);
   }
+}
+
+// One request, with the name and the keys of the command that it is made of.
+void CheckAttempt(const BlockingRequest& wanted, std::span<const uint32_t> keys, Args args) {
+  std::string text;
+  AppendAttempt(text, wanted, keys);
+  RequestDecoder decoder;
+  const char* const end = text.data() + text.size();
+  CROSSFADE_CHECK(decoder.Decode(text.data(), end, 1 << 30) == RequestDecoder::Outcome::kRequest);
+  CROSSFADE_CHECK(decoder.length() == text.size());
+  const Args attempt = decoder.args();
+  CROSSFADE_CHECK(attempt[0] == args[0]);
+  for (size_t i = 0; i < (keys.empty() ? wanted.keys.size() : keys.size()); ++i) {
+    const std::string& key = wanted.keys[keys.empty() ? i : keys[i]];
+    CROSSFADE_CHECK(std::find(attempt.begin(), attempt.end(), key) != attempt.end());
+  }
+}
+
+void CheckBlocking(const CommandSpec& spec, Args args) {
+  if (!spec.ArityFits(args.size())) return;
+  std::vector<KeyPosition> positions;
+  const Keys found = ExtractKeys(spec, args, positions);
+  std::vector<Readied> readied;
+  KeysReadied(spec, args, positions, readied);
+  for (const Readied& key : readied) {
+    CROSSFADE_CHECK(key.arg >= 1 && key.arg < args.size() && key.kinds != 0);
+  }
+  const Serving serving = ServingOf(spec, args);
+  if (serving != Serving::kBlocking || found != Keys::kKnown) return;
+  BlockingRequest wanted;
+  if (!ParseBlocking(spec, args, wanted)) return;
+  CROSSFADE_CHECK(!wanted.keys.empty() && wanted.timeout_ms >= 0);
+  CROSSFADE_CHECK(wanted.kind != kWaitsForStream || wanted.ids.size() == wanted.keys.size());
+  CheckAttempt(wanted, {}, args);
+  const auto last = static_cast<uint32_t>(wanted.keys.size() - 1);
+  CheckAttempt(wanted, {&last, 1}, args);
 }
 
 std::string LowerCase(std::string_view text) {
@@ -63,7 +104,9 @@ void CheckRequests(const char* p, const char* end) {
     const Args args = decoder.args();
     const CommandSpec* found = table.Find(args);
     CheckFind(table, args, found);
-    if (found != nullptr) CheckCommand(*found, args);
+    if (found == nullptr) continue;
+    CheckCommand(*found, args);
+    CheckBlocking(*found, args);
   }
 }
 
