@@ -72,7 +72,7 @@ struct Route {
 
 struct Limits {
   uint32_t clients = 10'000;
-  uint32_t pinned = 1'000;  // connections to the authority for one client each
+  uint32_t pinned = 1'000;  // clients with a connection to the authority of their own
   uint64_t request_bytes = 512ull << 20;
   uint64_t client_output_bytes = 256ull << 20;
   std::chrono::milliseconds client_idle{0};  // 0: never

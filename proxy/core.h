@@ -54,7 +54,7 @@ struct Core {
   replication::LaneId TakeLaneId();
   void GiveLaneId(replication::LaneId id);
   std::atomic<uint64_t> lane_count{0};
-  std::atomic<uint32_t> pinned_count{0};  // private lanes
+  std::atomic<uint32_t> pinned_count{0};  // private lanes that somebody has
   std::atomic<uint32_t> monitors{0};      // sessions in MONITOR
   // Under which number the store knows a client's own connection; 0: it has none.
   int64_t StoreClientOf(uint64_t session) const;

@@ -44,6 +44,11 @@ void AuthDesk::Check(Session* session, std::string request) {
 
 void AuthDesk::Delay(Session* session, int64_t due_us) { delayed_.push_back({session, due_us}); }
 
+bool AuthDesk::Delays(const Session* session) const {
+  return std::any_of(delayed_.begin(), delayed_.end(),
+                     [session](const Delayed& item) { return item.session == session; });
+}
+
 void AuthDesk::Forget(Session* session) {
   for (Question& question : questions_) {
     if (question.session == session) question.session = nullptr;

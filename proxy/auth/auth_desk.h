@@ -29,6 +29,7 @@ class AuthDesk final : public StoreConnectionOwner {
   void Check(Session* session, std::string request);
   // OnAuthDue is called at that time.
   void Delay(Session* session, int64_t due_us);
+  bool Delays(const Session* session) const;
 
   enum class Anonymous : uint8_t { kUnknown, kOpen, kClosed };
   Anonymous anonymous() const { return anonymous_; }

@@ -205,6 +205,10 @@ Session::Step Session::Authenticate(Args name_and_password, bool hello) {
   if (!auth_) {
     auth_ = std::make_unique<AuthAttempt>();
     const int64_t delay = worker_.core().auth_guard.DelayUs(extras().peer, worker_.now_us());
+    if (delay > 0 && peer_closed_) {
+      Close();
+      return Step::kPaused;
+    }
     if (delay > 0) {
       worker_.auth_desk().Delay(this, worker_.now_us() + delay);
       PauseFor(kAuth);

@@ -204,6 +204,10 @@ Session::Step Session::Wait(Args args, std::string_view request) {
     UnpinIfFree();
     return Step::kDone;
   }
+  if (peer_closed_ && replicas > 0) {  // nobody would hear of it
+    Close();
+    return Step::kTaken;
+  }
   SendAwaited(Pinned::Awaited::kWait, request);
   lane_->AllowLonger(timeout_ms == 0 ? INT64_MAX : timeout_ms);
   return Step::kTaken;

@@ -133,6 +133,7 @@ class Session final : public Pollable {
   struct Extras;
 
   // session_io.cc
+  bool WaitsForNothingElse() const;
   void ReadSmall();
   void ReadLarge();
   bool Receive(char* to, size_t room, size_t& received);

@@ -49,11 +49,18 @@ void Session::OnEvents(const Readiness& ready) {
   peer_closed_ = peer_closed_ || ready.peer_closed;
   if (paused_ == 0) {
     Pump();
-  } else if (ready.failed || (peer_closed_ && (paused_ & kClientPause) != 0)) {
+  } else if (ready.failed || (peer_closed_ && WaitsForNothingElse())) {
     Close();
   } else if (blocked_ && peer_closed_) {
     EndWait(WaitEnd::kGone);  // as Redis: it will not have the reply
   }
+}
+
+// For a long time, perhaps, and for itself alone: Redis too lets who has gone go.
+bool Session::WaitsForNothingElse() const {
+  if ((paused_ & kClientPause) != 0) return true;
+  if ((paused_ & kAuth) != 0) return worker_.auth_desk().Delays(this);
+  return pinned_ && pinned_->awaited == Pinned::Awaited::kWait;
 }
 
 // ---- Receiving

@@ -47,7 +47,6 @@ void Worker::CloseUnusedLogins() {
     if (!unused(lane->key()) || !idle(*lane)) return false;
     std::erase(reads_again_, &lane->connection());
     std::erase(pinned_, lane.get());
-    core_.pinned_count.fetch_sub(1);
     return true;
   });
   bool left = false;

@@ -263,7 +263,12 @@ void Worker::ForEachLane(F f) {
   for (Lane* lane : pinned_) f(*lane);
 }
 
+// Those that nobody has don't count: they may be another worker's.
 std::unique_ptr<Lane> Worker::TakePinned(const LaneKey& of) {
+  if (core_.pinned_count.fetch_add(1) >= limits().pinned) {
+    core_.pinned_count.fetch_sub(1);
+    return nullptr;
+  }
   const auto spare = std::find_if(spare_lanes_.begin(), spare_lanes_.end(),
                                   [&of](const auto& lane) { return lane->key() == of; });
   if (spare != spare_lanes_.end()) {
@@ -271,8 +276,6 @@ std::unique_ptr<Lane> Worker::TakePinned(const LaneKey& of) {
     spare_lanes_.erase(spare);
     return lane;
   }
-  if (core_.pinned_count.load() >= limits().pinned) return nullptr;
-  core_.pinned_count.fetch_add(1);
   auto lane = std::make_unique<Lane>(*this, of);
   pinned_.push_back(lane.get());
   return lane;
@@ -281,6 +284,7 @@ std::unique_ptr<Lane> Worker::TakePinned(const LaneKey& of) {
 // May be called from within the lane: what becomes of it is seen at the turn's end.
 void Worker::GivePinned(std::unique_ptr<Lane> lane, bool clean) {
   lane->SetOwner(nullptr);
+  core_.pinned_count.fetch_sub(1);
   given_lanes_.push_back({std::move(lane), clean});
 }
 
@@ -296,7 +300,6 @@ void Worker::SortGivenLanes() {
     }
     std::erase(reads_again_, &lane.connection());
     std::erase(pinned_, &lane);
-    core_.pinned_count.fetch_sub(1);
   }
   given_lanes_.clear();
 }

@@ -44,6 +44,17 @@ void RawClient::SendRaw(std::string_view bytes) {
   }
 }
 
+void RawClient::Leave(Departure how) {
+  if (how == Departure::kHalfClose) {
+    shutdown(fd_, SHUT_WR);
+    return;
+  }
+  const linger at_once{1, 0};
+  if (how == Departure::kReset) setsockopt(fd_, SOL_SOCKET, SO_LINGER, &at_once, sizeof at_once);
+  close(fd_);
+  fd_ = -1;
+}
+
 bool RawClient::Fill() {
   char buffer[16 * 1024];
   const ssize_t n = recv(fd_, buffer, sizeof buffer, 0);

@@ -13,6 +13,10 @@
 
 namespace crossfade::test {
 
+// How a client goes away: as one that closes, as one that died (RST), or as one
+// that will send nothing more and still listens.
+enum class Departure : uint8_t { kClose, kReset, kHalfClose };
+
 class RawClient {
  public:
   explicit RawClient(uint16_t port, std::chrono::milliseconds timeout = std::chrono::seconds(10));
@@ -24,6 +28,7 @@ class RawClient {
   void SendRaw(std::string_view bytes);
   std::string Read();
   std::string Call(const std::vector<std::string>& args);
+  void Leave(Departure how);
 
  private:
   bool Fill();
