@@ -263,9 +263,11 @@ class Replicator {
   bool FollowerLacksIt() const;
   uint64_t AppendAlways(WriteRecord& write, EntryKind kind, std::string_view bytes);
   // replicator_scripts.cc
+  void JudgeAgain(ScriptRun& run, const routing::CommandSpec& spec);
   void DeriveScriptEffect(WriteRecord& write, std::string_view reply);
   std::optional<ScriptTraits> TraitsInTransaction(const routing::CommandSpec& spec,
-                                                  routing::Args args, bool ran);
+                                                  routing::Args args, bool ran,
+                                                  std::string_view reply);
   uint64_t AppendUndeclared(WriteRecord& write, std::string_view reply);
   void NoteLibraryCommand(const WriteRecord& write);
   void CountScript(const ScriptRun& run, std::string_view reply);

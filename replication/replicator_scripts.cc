@@ -35,8 +35,24 @@ void Replicator::GiveLibrary(std::string_view text) {
   log_.Append(EntryKind::kLibrary, {}, command, {}, nullptr).keys.Set({}, false);
 }
 
+// Libraries may have changed between the sending and the run. Replies come in the
+// order of the runs, so what is known now is what ran.
+void Replicator::JudgeAgain(ScriptRun& run, const routing::CommandSpec& spec) {
+  const bool function = spec.id == routing::CommandId::kFcall;
+  if (!function && run.script->verdict.seen) return;
+  const routing::Args args(parsed_args_);
+  ScriptRef script = scripts_.Find(spec, args);
+  if (!script) script = scripts_.LearnUnseen(function, args[1]);
+  if (script == run.script) return;
+  ScriptRun now = scripts_.RunOf(script);
+  now.deadlines = run.deadlines;  // whether they were asked
+  now.undeclared = now.undeclared || run.undeclared;
+  run = std::move(now);
+}
+
 // Of what was parsed last; the deadlines were asked in the order of its keys.
 void Replicator::DeriveScriptEffect(WriteRecord& write, std::string_view reply) {
+  JudgeAgain(write.script, *write.spec);
   const ScriptRun& run = write.script;
   transaction_deadlines_.clear();
   bool known = run.deadlines && !write.deadlines_unknown;
@@ -79,16 +95,16 @@ void Replicator::CountScript(const ScriptRun& run, std::string_view reply) {
   } else {
     ++(synced ? scripts_.counters.synced : scripts_.counters.replayed);
   }
-  const bool doubtful = run.undeclared || !script.verdict.seen;
+  const bool doubtful = script.verdict.undeclared || !script.verdict.seen;
   if (doubtful && !NeverRan(reply)) scripts_.Doubt(script);
 }
 
-// `ran`: EXEC was not refused.
+// `ran`: EXEC was not refused; `reply`: this command's in it.
 std::optional<ScriptTraits> Replicator::TraitsInTransaction(const routing::CommandSpec& spec,
-                                                            routing::Args args, bool ran) {
+                                                            routing::Args args, bool ran,
+                                                            std::string_view reply) {
   if (ran && IsLibraryChange(spec)) {
-    scripts_.LibrariesChanged();
-    scripts_.set_libraries_stale(true);
+    scripts_.LibrariesUnknown();
   }
   if (!IsScriptCall(spec) || args.size() < 3) return std::nullopt;
   if (spec.ReadOnly()) return ScriptTraits{true, false, false, false, {}};
@@ -97,7 +113,7 @@ std::optional<ScriptTraits> Replicator::TraitsInTransaction(const routing::Comma
   if (!script) script = scripts_.LearnUnseen(function, args[1]);
   const ScriptRun run = scripts_.RunOf(script);
   effect_.kind = run.replay && !run.deadlines ? Effect::Kind::kReplay : Effect::Kind::kSync;
-  if (ran) CountScript(run, {});
+  if (ran) CountScript(run, reply);
   effect_.Clear();
   const bool by_sha = spec.id == routing::CommandId::kEvalsha;
   transaction_scripts_.push_back(script);  // its text is wanted until the effect is derived
@@ -131,7 +147,7 @@ void Replicator::NoteLibraryCommand(const WriteRecord& write) {
     default:
       break;
   }
-  scripts_.set_libraries_stale(true);
+  scripts_.LibrariesUnknown();
 }
 
 }  // namespace crossfade::replication

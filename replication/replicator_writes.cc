@@ -19,6 +19,13 @@ bool HasKeepTtl(routing::Args args) {
                      [](std::string_view arg) { return routing::IsToken(arg, "KEEPTTL"); });
 }
 
+// What is behind the head of an aggregate.
+std::string_view ElementsOf(std::string_view frame) {
+  const char* p = frame.data();
+  const char* end = p + frame.size();
+  return routing::ReadHead(p, end).IsAggregate() ? std::string_view(p, end) : std::string_view();
+}
+
 }  // namespace
 
 void Replicator::BeginWrite(WriteRecord& write, int64_t now_us) {
@@ -63,7 +70,7 @@ void Replicator::LoseWrite(LaneId lane, WriteRecord& write) {
   Parse(write.request);
   if (write.keys.all()) {
     LeaveLive("a command on all keys was lost with the authority's connection");
-    scripts_.set_libraries_stale(true);
+    scripts_.LibrariesUnknown();
   } else {
     MarkWritten(write.db, Drift::kUnknownFate, log_.head_seq(), true);
   }
@@ -183,6 +190,8 @@ bool Replicator::DeriveTransactionEffect(WriteRecord& write, std::string_view re
     return false;
   }
   const bool ran = !reply.empty() && reply.front() != '-' && reply != "*-1\r\n" && reply != "_\r\n";
+  const bool scripts = write.script.what == ScriptRun::What::kTransaction;
+  std::string_view replies = scripts && ran ? ElementsOf(reply) : std::string_view();
   for (size_t i = 1; i + 1 < parsed_.size(); ++i) {  // between MULTI and EXEC
     const ParsedCommand& command = parsed_[i];
     const routing::Args args(parsed_args_.data() + command.first, command.count);
@@ -190,7 +199,9 @@ bool Replicator::DeriveTransactionEffect(WriteRecord& write, std::string_view re
       effect_.kind = Effect::Kind::kSync;
       return false;
     }
-    queued_.push_back({command.spec, args, TraitsInTransaction(*command.spec, args, ran)});
+    const std::string_view element = routing::FirstValue(replies);
+    replies.remove_prefix(element.size());
+    queued_.push_back({command.spec, args, TraitsInTransaction(*command.spec, args, ran, element)});
     const AskBehind ask = WhatToAskBehind(*command.spec, args);
     const size_t asked = transaction_deadlines_.size() + transaction_lengths_.size();
     if (!ask || asked >= write.deadlines.size()) continue;

@@ -205,6 +205,12 @@ void ScriptBook::PutLibraries(const std::vector<Library>& libraries) {
   libraries_stale_ = false;
 }
 
+void ScriptBook::LibrariesUnknown() {
+  ++library_changes_;
+  DropLibraries();
+  libraries_stale_ = true;
+}
+
 // ---- Running
 
 ScriptRun ScriptBook::RunOf(const ScriptRef& script) const {

@@ -98,7 +98,8 @@ class ScriptBook {
   // ---- Libraries of the authority. What was read of them while one changed may be of before.
   uint64_t library_changes() const { return library_changes_; }
   void LibrariesChanged() { ++library_changes_; }
-  void set_libraries_stale(bool stale) { libraries_stale_ = stale; }
+  // Nothing is known of any function until the libraries are read again.
+  void LibrariesUnknown();
   bool libraries_stale() const { return libraries_stale_; }
 
   ScriptCounters counters;

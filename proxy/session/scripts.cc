@@ -22,6 +22,12 @@ bool BringsText(const CommandSpec& spec) {
   return spec.id == CommandId::kEval || spec.id == CommandId::kEvalRo;
 }
 
+// A function may be another one by the time it runs, so that FCALL is always a write
+// whose effect is judged then.
+bool OnlyReads(const CommandSpec& spec, const ScriptRun& run) {
+  return spec.ReadOnly() || (run.reads && spec.id != CommandId::kFcall);
+}
+
 std::shared_ptr<const replication::Library> JudgedLibrary(Args args,
                                                           const routing::CommandTable& table) {
   auto library = std::make_shared<replication::Library>();
@@ -73,7 +79,7 @@ Session::Step Session::ScriptCall(const CommandSpec& spec, Args args, std::strin
   if (!worker_.plan().mirrors) return SendWrite(spec, args, request);
   ScriptRun& run = worker_.script;
   run = RunOfScript(spec, args);
-  if (run.reads || spec.ReadOnly()) {
+  if (OnlyReads(spec, run)) {
     const ScriptRef script = run.script;
     run = {};
     LeaveGate();  // what it waited for it does not need any more
@@ -182,7 +188,7 @@ Serving Session::QueuedScript(const CommandSpec& spec, Args args, std::string& r
       break;
   }
   const ScriptRun run = RunOfScript(spec, args);
-  if (run.reads || spec.ReadOnly()) return Serving::kRead;
+  if (OnlyReads(spec, run)) return Serving::kRead;
   refused = WhyScriptRefused(run);
   transaction_->scripts = true;
   transaction_->undeclared = transaction_->undeclared || run.undeclared;

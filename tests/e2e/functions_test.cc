@@ -68,6 +68,46 @@ TEST_P(FunctionsTest, CallsAmongChangesOfTheirLibrary) {
   EXPECT_EQ(Calls(status, "replay"), 4u * static_cast<uint64_t>(calls));
 }
 
+std::string LibraryThatRuns(const std::string& body) {
+  return "#!lua name=lib\nredis.register_function('f', function(keys, args) " + body + " end)";
+}
+
+// What was known of a function when its call was sent is of no use once the call
+// runs behind a change of the library.
+TEST_P(FunctionsTest, ACallIsJudgedByTheLibraryThatItRanWith) {
+  Start();
+  const std::string fixed = LibraryThatRuns("return redis.call('SET', keys[1], 'fixed')");
+  const std::string reads = LibraryThatRuns("return redis.call('GET', keys[1])");
+  const std::string by_clock =
+      LibraryThatRuns("return redis.call('SET', keys[1], redis.call('TIME')[2])");
+  const std::string expires = LibraryThatRuns("return redis.call('SET', keys[1], 'v', 'EX', 100)");
+  RedisServer scratch;
+  RedisClient maker(scratch.port());
+  int number = 0;
+  for (const std::string& before : {fixed, reads}) {
+    for (const std::string& after : {by_clock, expires, fixed}) {
+      maker.Call({"FUNCTION", "LOAD", "REPLACE", after});
+      const std::string dump = maker.Call({"FUNCTION", "DUMP"}).text;
+      const Args load = {"FUNCTION", "LOAD", "REPLACE", after};
+      const std::vector<std::vector<Args>> changes = {
+          {load}, {{"FUNCTION", "RESTORE", dump, "REPLACE"}}, {{"MULTI"}, load, {"EXEC"}}};
+      for (std::vector<Args> batch : changes) {
+        ASSERT_TRUE(Client().Call({"FUNCTION", "LOAD", "REPLACE", before}).ok());
+        Drained();
+        const std::string name = "k" + std::to_string(++number);
+        batch.push_back({"FCALL", "f", "1", name});
+        batch.push_back({"MULTI"});
+        batch.push_back({"FCALL", "f", "1", name + "m"});
+        batch.push_back({"EXEC"});
+        for (const Value& reply : Client().Pipeline(batch)) ASSERT_TRUE(reply.ok());
+        ASSERT_TRUE(OnLegacy({"EXISTS", name}).integer == 1);
+        ExpectEqual();
+        ASSERT_FALSE(HasFailure()) << before << "\n" << Render(batch.front());
+      }
+    }
+  }
+}
+
 // Everything at once on few keys: whatever is replayed must leave the stores equal
 // without a single difference in the replies.
 TEST_P(FunctionsTest, RandomScriptsOnHotKeysLeaveTheStoresEqual) {

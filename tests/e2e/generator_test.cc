@@ -67,6 +67,7 @@ TEST(Generator, LoadFindsNothingWrongWithAPlainServer) {
   options.commands.blocking = true;
   options.commands.watches = true;
   options.commands.scripts = true;
+  options.commands.undeclared = true;
   const LoadReport report = Load(options).Run(20'000);
   EXPECT_EQ(report.answered, 20'000u);
   EXPECT_TRUE(report.failures.empty()) << Describe(report);

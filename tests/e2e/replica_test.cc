@@ -211,22 +211,45 @@ INSTANTIATE_TEST_SUITE_P(Workers, ReplicaKeyspace, ::testing::Values(1, 2), Work
 class ReplicaRandom : public ReplicaBase, public ::testing::TestWithParam<int> {
  protected:
   ReplicaRandom() : ReplicaBase(GetParam()), seed_(TestSeed()) {}
+
+  // Commands of `kinds` beside those of all families, in 16 connections.
+  void Run(const RandomOptions& kinds) {
+    ASSERT_TRUE(StartAll());
+    LoadOptions options = migration_.LoadFor(seed_);
+    options.commands.as_replicated = true;
+    options.commands.watches = true;
+    options.commands.blocking = true;
+    options.commands.scripts = kinds.scripts;
+    options.commands.undeclared = kinds.undeclared;
+    const LoadReport report = Load(options).Run(LoadSize());
+    EXPECT_TRUE(report.failures.empty()) << Describe(report);
+    ExpectAllEqual();
+    const nlohmann::json status = migration_.Status();
+    std::printf("%llu answered, %llu errors, effects %s drift %s scripts %s\n",
+                static_cast<unsigned long long>(report.answered),
+                static_cast<unsigned long long>(report.errors), status["effects"].dump().c_str(),
+                status["drift"].dump().c_str(), status["script_calls"].dump().c_str());
+  }
+
   const uint64_t seed_;
 };
 
-TEST_P(ReplicaRandom, AllFamiliesOnHotKeys) {
-  ASSERT_TRUE(StartAll());
-  LoadOptions options = migration_.LoadFor(seed_);
-  options.commands.as_replicated = true;
-  options.commands.watches = true;
-  options.commands.blocking = true;
-  const LoadReport report = Load(options).Run(LoadSize());
-  EXPECT_TRUE(report.failures.empty()) << Describe(report);
-  ExpectAllEqual();
+TEST_P(ReplicaRandom, AllFamiliesOnHotKeys) { Run({}); }
+
+TEST_P(ReplicaRandom, ScriptsAmongAllFamilies) {
+  Run({.scripts = true});
   const nlohmann::json status = migration_.Status();
-  std::printf("%llu answered, effects %s drift %s\n",
-              static_cast<unsigned long long>(report.answered), status["effects"].dump().c_str(),
-              status["drift"].dump().c_str());
+  EXPECT_TRUE(status["exact"]) << status["doubt_script"] << status["doubt_reason"];
+  for (const char* verdict : {"replay", "sync", "failed", "reads"}) {
+    EXPECT_GT(status["script_calls"].value(verdict, 0), 0) << verdict;
+  }
+}
+
+TEST_P(ReplicaRandom, ScriptsThatDoNotDeclareTheirKeys) {
+  Run({.scripts = true, .undeclared = true});
+  const nlohmann::json status = migration_.Status();
+  EXPECT_FALSE(status["exact"]);
+  EXPECT_GT(status["script_calls"].value("undeclared", 0), 0);
 }
 
 // Why XREADGROUP is replayed and not sent as XCLAIM, which is what replicas get.

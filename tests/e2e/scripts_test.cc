@@ -251,6 +251,23 @@ TEST_P(ScriptsTest, ScriptsInsideTransactions) {
   EXPECT_FALSE(migration_.Status().at("exact"));
 }
 
+// It did not run, so that nothing is to be doubted.
+TEST_P(ScriptsTest, AScriptThatNobodyKnowsInsideATransaction) {
+  Start();
+  for (const Args& call :
+       {Args{"EVALSHA", std::string(40, 'a'), "1", "k"}, Args{"FCALL", "nosuch", "1", "k"},
+        Args{"EVAL", "return redis.call(", "1", "k"}}) {
+    EXPECT_FALSE(Client().Call(call).ok());
+    EXPECT_EQ(Client().Call({"MULTI"}), kOk);
+    EXPECT_EQ(Client().Call({"SET", "k", "v"}).text, "QUEUED");
+    EXPECT_EQ(Client().Call(call).text, "QUEUED");
+    EXPECT_EQ(Client().Call({"EXEC"}).elements.at(1).kind, Value::Kind::kError);
+  }
+  const nlohmann::json status = ExpectEqual();
+  EXPECT_EQ(Calls(status, "failed"), 6u);
+  EXPECT_TRUE(status.at("exact")) << status.at("doubt_reason");
+}
+
 TEST_P(ScriptsTest, AScriptThatEmptiesAllMakesTheFollowerBeCopied) {
   Start();
   EXPECT_EQ(Client().Call({"MSET", "a", "1", "b", "2"}), kOk);

@@ -22,7 +22,7 @@ constexpr std::array<KindNames, 9> kNames = {{{"text", 7},
                                               {"geo", 3}}};
 
 // What Redis 7.0 answers to the mistakes that the generator makes.
-constexpr std::array<std::string_view, 59> kServerErrors = {
+constexpr std::array<std::string_view, 64> kServerErrors = {
     "NOGROUP ",
     "BUSYGROUP ",
     "ERR The XGROUP subcommand requires the key to exist",
@@ -32,6 +32,11 @@ constexpr std::array<std::string_view, 59> kServerErrors = {
     "UNBLOCKED the stream key no longer exists",
     "ERR Lua redis lib command arguments must be strings or integers",
     "ERR user_script:",
+    "ERR user_function:",
+    "ERR Function not found",
+    "ERR Library not found",
+    "NOSCRIPT No matching script",
+    "ERR mine",
     "ERR COUNT must be > 0",
     "WRONGTYPE ",
     "EXECABORT ",
@@ -159,6 +164,10 @@ RandomCommand RandomCommands::Next() {
       queued_.push_back(Mistake());
     } else if (options_.flushes && dice == 1000 && Chance(20)) {
       queued_.push_back({{"FLUSHDB"}, kStatusReply});
+    } else if (options_.scripts && dice <= 62) {
+      queued_.push_back(LibraryChange());
+    } else if (options_.undeclared && dice <= 72) {
+      queued_.push_back(Undeclared());
     } else {
       return One();
     }
@@ -169,8 +178,9 @@ RandomCommand RandomCommands::Next() {
 }
 
 RandomCommand RandomCommands::One() {
+  if (options_.scripts && Chance(8)) return Script();
   using Family = RandomCommand (RandomCommands::*)();
-  static constexpr std::array<std::pair<int, Family>, 31> kFamilies = {{
+  static constexpr std::array<std::pair<int, Family>, 30> kFamilies = {{
       {6, &RandomCommands::Set},        {7, &RandomCommands::StringWrite},
       {6, &RandomCommands::Counter},    {5, &RandomCommands::Bits},
       {6, &RandomCommands::StringRead}, {2, &RandomCommands::HyperLogLog},
@@ -186,7 +196,6 @@ RandomCommand RandomCommands::One() {
       {1, &RandomCommands::Sort},       {3, &RandomCommands::GenericRead},
       {4, &RandomCommands::GroupRead},  {2, &RandomCommands::GroupWrite},
       {1, &RandomCommands::Claim},      {3, &RandomCommands::Blocking},
-      {3, &RandomCommands::Script},
   }};
   static const int kTotal = [] {
     int total = 0;

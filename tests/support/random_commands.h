@@ -20,19 +20,20 @@ namespace crossfade::test {
 struct RandomOptions {
   bool expiries = true;  // false: no command sets or removes a deadline
   bool transactions = true;
-  bool mistakes = true;   // wrong types, wrong arity, unknown commands
-  bool flushes = true;    // rarely FLUSHDB
-  bool groups = true;     // consumer groups
-  bool blocking = false;  // blocking commands, for some hundredths of a second
-  bool watches = false;   // WATCH before some transactions
-  bool scripts = false;   // EVAL, by the clock and by chance too
+  bool mistakes = true;     // wrong types, wrong arity, unknown commands
+  bool flushes = true;      // rarely FLUSHDB
+  bool groups = true;       // consumer groups
+  bool blocking = false;    // blocking commands, for some hundredths of a second
+  bool watches = false;     // WATCH before some transactions
+  bool scripts = false;     // EVAL and FCALL, one in twelve; by the clock and by chance too
+  bool undeclared = false;  // of them, some that write keys which they do not declare
   // Leaves out what Redis 7.0 does not replicate as it was: BITFIELD … OVERFLOW FAIL
   // that grows a string, SORT … STORE of elements that compare as equal,
   // ranges of texts where scores differ.
   bool as_replicated = false;
   int databases = 3;
   // DUMP payloads by type, for RESTORE; none: no RESTORE.
-  std::map<std::string, std::vector<std::string>> payloads;
+  std::map<std::string, std::vector<std::string>> payloads = {};
 };
 
 // Which replies are plausible; an error always is, if a Redis server sends it.
@@ -66,6 +67,13 @@ class RandomCommands {
   // Names of preferred types; HyperLogLogs keep to themselves, because their
   // bytes hold a cached count that two equal stores need not share.
   enum Kind { kText, kNumber, kHash, kList, kSet, kZset, kStream, kHll, kGeo, kKinds };
+
+  struct Text {
+    std::vector<Kind> keys;
+    const char* text;
+  };
+  static const Text kTexts[];
+  static const char* const kUndeclaredTexts[];
 
   RandomCommand One();
   void BeginTransaction();
@@ -102,7 +110,11 @@ class RandomCommands {
   RandomCommand Claim();
   // random_commands_advanced.cc
   RandomCommand Blocking();
+  // random_commands_scripts.cc
   RandomCommand Script();
+  RandomCommand Function();
+  RandomCommand Undeclared();
+  RandomCommand LibraryChange();
   // random_commands_generic.cc
   RandomCommand Expiry();
   RandomCommand Generic();
