@@ -26,8 +26,29 @@ class SuiteError(Exception):
     pass
 
 
+def kill_session(leader):
+    """Kills what is left of a session: timeout, for one, makes a process group of its own."""
+    while True:
+        left = []
+        for name in filter(str.isdigit, os.listdir("/proc")):
+            try:
+                with open(f"/proc/{name}/stat", errors="replace") as file:
+                    state, _, _, session = file.read().rpartition(")")[2].split()[:4]
+            except (OSError, ValueError):
+                continue
+            if int(session) == leader and state not in "ZX":
+                left.append(int(name))
+        if not left:
+            return
+        for pid in left:
+            try:
+                os.kill(pid, signal.SIGKILL)
+            except ProcessLookupError:
+                pass
+
+
 def run_bounded(argv, timeout, log_path, cwd=None, env=None):
-    """The exit status, None when it ran out of time; nothing of its group is left."""
+    """The exit status, None when it ran out of time; nothing of its session is left."""
     with open(log_path, "wb") as log:
         child = subprocess.Popen(argv, stdin=subprocess.DEVNULL, stdout=log, stderr=log, cwd=cwd,
                                  env=env, start_new_session=True)
@@ -36,10 +57,7 @@ def run_bounded(argv, timeout, log_path, cwd=None, env=None):
     except subprocess.TimeoutExpired:
         return None
     finally:
-        try:
-            os.killpg(child.pid, signal.SIGKILL)
-        except ProcessLookupError:
-            pass
+        kill_session(child.pid)
         child.wait()
 
 

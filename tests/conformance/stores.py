@@ -20,6 +20,13 @@ class Stores:
             flat = store.command("CONFIG", "GET", "*")
         return dict(zip(flat[::2], flat[1::2]))
 
+    def end_scripts(self):
+        """A script that a failed test left running would fail the next ones."""
+        for port in self._ports:
+            with Connection(port) as store:
+                store.command("SCRIPT", "KILL")
+                store.command("FUNCTION", "KILL")
+
     def put_back(self):
         """Settings, data, scripts, functions, users and pauses: units leave them behind."""
         for port in self._ports:
