@@ -27,7 +27,6 @@ enum Step {
   kStepPing,
   kStepKill,
   kStepLogin,
-  kStepLoginSelect,
   kStepMulti,
   kStepExec
 };
@@ -175,8 +174,8 @@ bool StoreConnection::TakeGreetingReply(std::string_view frame, std::string& pro
   }
 }
 
-// All before was done as the address names us. The db is selected once more,
-// since the user may not have the right to.
+// All before was done as the address names us, the db selected too: whether the
+// user may is asked when it does, and who was in a db before AUTH stays there.
 bool StoreConnection::GreetAsLogin(std::string& problem) {
   former_id_ = 0;
   if (!options_.login) {
@@ -186,7 +185,6 @@ bool StoreConnection::GreetAsLogin(std::string& problem) {
   greeting_step_ = kStepLogin;
   std::string text;
   routing::AppendCommand(text, {"AUTH", options_.login->name, options_.login->password});
-  if (options_.db != 0) routing::AppendCommand(text, {"SELECT", std::to_string(options_.db)});
   if (ask_multi_) {
     routing::AppendCommand(text, {"MULTI"});
     routing::AppendCommand(text, {"EXEC"});
@@ -198,7 +196,6 @@ bool StoreConnection::GreetAsLogin(std::string& problem) {
 
 bool StoreConnection::TakeLoginReply(int step, const routing::ReplyHead& head,
                                      std::string& problem) {
-  if (step == kStepLogin && options_.db == 0) ++greeting_step_;
   if (step < kStepMulti && head.IsError()) {
     refusing_ = true;
     refused_ = head.text;

@@ -1,4 +1,6 @@
 // Session: who its client is, and what that allows.
+#include <utility>
+
 #include "proxy/auth/accounts.h"
 #include "proxy/session/session.h"
 #include "proxy/worker/worker.h"
@@ -290,7 +292,8 @@ void Session::OwnLoginAnswered(bool fine) {
   pinned_->lane->MovedTo(key_);
 }
 
-// ---- SELECT as a user of the stores, who may not have the right to
+// ---- SELECT as a user of the stores, who may not have the right to: asked on a
+// connection that is in that db.
 
 Session::Step Session::SelectAsUser(uint32_t db) {
   LaneKey key = key_;
@@ -308,18 +311,31 @@ Session::Step Session::SelectAsUser(uint32_t db) {
     PauseFor(kLane);
     return Step::kPaused;
   }
-  const std::unique_ptr<AuthAttempt> attempt = std::move(auth_);
-  if (lane_->ready()) {
-    Reply("+OK\r\n");
+  const uint32_t former = std::exchange(auth_, nullptr)->former_db;
+  if (!lane_->ready()) {
+    key.db = former;
+    UseLane(key);
+    ReplyError(ClientError::kNoPermission,
+               refused.empty() ? "ERR crossfade: the " + worker_.core().authority().role() +
+                                     " store (authority) is not reachable: " + error
+                               : refused);
     return Step::kDone;
   }
-  key.db = attempt->former_db;
-  UseLane(key);
-  ReplyError(ClientError::kNoPermission,
-             refused.empty() ? "ERR crossfade: the " + worker_.core().authority().role() +
-                                   " store (authority) is not reachable: " + error
-                             : refused);
-  return Step::kDone;
+  Ordering();
+  std::string text;
+  routing::AppendCommand(text, {"SELECT", std::to_string(db)});
+  Protect(worker_.batch.next);
+  lane_->SentPlain(NewReply(Source::kAuthority, {}), RequestClass::kOther, text.size());
+  lane_->out().Append(text);
+  RewriteNextReply([this, former](std::string_view reply) {
+    if (reply.starts_with('-')) {
+      LaneKey back = key_;
+      back.db = former;
+      UseLane(back);
+    }
+    return std::string(reply);
+  });
+  return Step::kTaken;
 }
 
 void Session::OnAuthDue() { Resume(kAuth); }

@@ -189,6 +189,25 @@ TEST_P(StoreAuth, ADbIsTheUsersToSelectOrNot) {
   ExpectEqualWhenDrained();
 }
 
+// As in a script's own test of Redis: who was in a db before AUTH is there still.
+TEST_P(StoreAuth, ADbSelectedBeforeAuthIsKept) {
+  StartWithPassword();
+  Admin({"ACL", "SETUSER", "nodb", "on", ">p", "~*", "+@all", "-select"});
+  RedisClient client(port());
+  EXPECT_EQ(Say(client, {"AUTH", "app", "app-pass"}), "OK");
+  EXPECT_EQ(Say(client, {"SELECT", "9"}), "OK");
+  EXPECT_EQ(Say(client, {"AUTH", "nodb", "p"}), "OK");
+  EXPECT_EQ(Say(client, {"SET", "k", "in 9"}), "OK");
+  EXPECT_EQ(Say(client, {"SELECT", "1"}), NoCommand("select"));
+  EXPECT_EQ(Say(client, {"SELECT", "0"}), NoCommand("select"));
+  EXPECT_EQ(Say(client, {"GET", "k"}), "in 9");
+  RedisClient legacy(migration_.legacy.port());
+  legacy.Call({"AUTH", "service"});
+  legacy.Call({"SELECT", "9"});
+  EXPECT_EQ(legacy.Call({"GET", "k"}).text, "in 9");
+  ExpectEqualWhenDrained();
+}
+
 // What stands between a refused MULTI and its EXEC would run all the same.
 TEST_P(StoreAuth, AUserWithoutMultiRunsNothingOfATransaction) {
   StartWithPassword();
