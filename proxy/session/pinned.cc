@@ -364,6 +364,8 @@ bool Session::TakeAwaited(std::string_view frame) {
       return false;
     case Pinned::Awaited::kTracking:
       if (fine) pinned_->tracking = pinned_->wanted_tracking;
+      // The store forgets no key that it was told of: not for another client.
+      pinned_->soiled = pinned_->soiled || pinned_->tracking.on;
       if (!pinned_->tracking.on) pinned_->reasons &= static_cast<uint8_t>(~Pinned::kTracking);
       return false;
     case Pinned::Awaited::kWaitWrite:
