@@ -12,6 +12,7 @@
 
 #include "config/plan.h"
 #include "proxy/auth/auth_guard.h"
+#include "proxy/backend/busy_watch.h"
 #include "proxy/backend/side_commands.h"
 #include "proxy/backend/store_link.h"
 #include "proxy/mirror_events.h"
@@ -65,7 +66,9 @@ struct Core {
   // What the authority has and the follower lacks; nullptr until both are known.
   std::atomic<const routing::CommandSet*> follower_lacks{nullptr};
   SideCommands side_commands;
-  std::atomic<int64_t> databases{16};  // of the authority, as its configuration says
+  BusyWatch busy_watch;
+  std::atomic<bool> authority_busy{false};  // workers are told what it says; this may be earlier
+  std::atomic<int64_t> databases{16};       // of the authority, as its configuration says
 
  private:
   mutable std::mutex ids_mutex_;

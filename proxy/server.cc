@@ -246,6 +246,7 @@ StopReport Server::Stop(milliseconds deadline) {
   }
   impl.driver->Stop();
   impl.core.side_commands.Stop();
+  impl.core.busy_watch.Stop();
   for (const auto& worker : impl.core.workers) worker->Stop();
   return report;
 }

@@ -10,13 +10,18 @@ constexpr std::chrono::milliseconds kConnectTimeout{1'000};
 // A client that asks faster than the store answers waits no longer for it.
 constexpr size_t kJobsMax = 1'024;
 
-std::string Run(const StoreLink& link, const std::vector<std::string>& command) {
+std::string Run(const StoreLink& link, const std::optional<StoreLogin>& login,
+                const std::vector<std::string>& command) {
   const auto failed = [&link](const std::string& reason) {
     return "-ERR crossfade: the " + link.role() + " store (authority) is not reachable: " + reason +
            "\r\n";
   };
   Result<StoreClient> store = StoreClient::Connect(link, kConnectTimeout);
   if (!store) return failed(store.error().message);
+  if (login) {
+    const Result<StoreClient::Reply> known = store->Command({"AUTH", login->name, login->password});
+    if (!known) return "-" + known.error().message + "\r\n";
+  }
   const std::vector<std::string_view> args(command.begin(), command.end());
   const Result<StoreClient::Reply> reply = store->Ask(args);
   if (!reply) return failed(reply.error().message);
@@ -27,13 +32,13 @@ std::string Run(const StoreLink& link, const std::vector<std::string>& command) 
 
 }  // namespace
 
-void SideCommands::Ask(const StoreLink& link, std::vector<std::string> command,
-                       std::function<void(std::string)> answer) {
+void SideCommands::Ask(const StoreLink& link, std::optional<StoreLogin> login,
+                       std::vector<std::string> command, std::function<void(std::string)> answer) {
   {
     const std::lock_guard lock(mutex_);
     if (stop_) return;
     if (jobs_.size() < kJobsMax) {
-      jobs_.push_back({&link, std::move(command), std::move(answer)});
+      jobs_.push_back({&link, std::move(login), std::move(command), std::move(answer)});
       if (!thread_.joinable()) thread_ = std::thread([this] { Run(); });
       wake_.notify_one();
       return;
@@ -59,7 +64,7 @@ void SideCommands::Run() {
     const Job job = std::move(jobs_.front());
     jobs_.pop_front();
     lock.unlock();
-    job.answer(proxy::Run(*job.link, job.command));
+    job.answer(proxy::Run(*job.link, job.login, job.command));
     lock.lock();
   }
 }

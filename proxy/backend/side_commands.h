@@ -9,10 +9,12 @@
 #include <deque>
 #include <functional>
 #include <mutex>
+#include <optional>
 #include <string>
 #include <thread>
 #include <vector>
 
+#include "proxy/auth/store_users.h"
 #include "proxy/backend/store_link.h"
 
 namespace crossfade::proxy {
@@ -21,14 +23,16 @@ class SideCommands {
  public:
   ~SideCommands() { Stop(); }
 
-  // `answer` gets one complete reply frame, an error when the store is not reached.
-  void Ask(const StoreLink& link, std::vector<std::string> command,
+  // As `login`, else as the store's address says. `answer` gets one complete reply
+  // frame, an error when the store is not reached.
+  void Ask(const StoreLink& link, std::optional<StoreLogin> login, std::vector<std::string> command,
            std::function<void(std::string)> answer);
   void Stop();
 
  private:
   struct Job {
     const StoreLink* link;
+    std::optional<StoreLogin> login;
     std::vector<std::string> command;
     std::function<void(std::string)> answer;
   };

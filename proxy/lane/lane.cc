@@ -158,6 +158,8 @@ void Lane::OnStoreBytes() {
     p += length;
   }
   in.Consume(static_cast<size_t>(p - in.begin()));
+  if (worker_.authority_busy()) [[unlikely]]
+    worker_.CheckBusy();
 }
 
 // What the store sent unasked, or to confirm a subscription.
@@ -401,11 +403,26 @@ void Lane::FailInFlight(std::string_view reason) {
   }
 }
 
+// What was sent before a script may have to wait for it too: replies are sent when
+// all that came with them has run.
+bool Lane::BehindScript(int64_t since_us) const {
+  return in_flight_.head() < scripts_end_ && ready() &&
+         in_flight_.At(in_flight_.head()).sent_us <= since_us;
+}
+
+// Who says that it is busy is not lost. It says so after a time of its own, which
+// may well be ours.
 void Lane::Tick(int64_t now_us) {
+  constexpr int64_t kScriptPatienceUs = 1'000'000;
   connection_.Tick(now_us);
-  const int64_t timeout = std::chrono::microseconds(worker_.limits().command_timeout).count();
-  if (ready() && !in_flight_.empty() && now_us - in_flight_.front().sent_us > timeout) {
-    connection_.Drop("it did not answer within limits.command_timeout");
+  if (worker_.authority_busy()) busy_us_ = now_us;
+  if (ready() && !in_flight_.empty()) {
+    const InFlight& first = in_flight_.front();
+    const int64_t timeout = std::chrono::microseconds(worker_.limits().command_timeout).count() +
+                            (in_flight_.head() < scripts_end_ ? kScriptPatienceUs : 0);
+    if (now_us - std::max(first.sent_us, busy_us_) > timeout) {
+      connection_.Drop("it did not answer within limits.command_timeout");
+    }
   }
   if (!waiting_.empty() && ready() && !full()) OnStoreUnreachable({});
 }

@@ -77,6 +77,10 @@ class Lane final : public StoreConnectionOwner {
   void SentConfirmed(ReplyTo to, uint32_t count, size_t bytes);
   // What was sent last may take so much longer than limits.command_timeout.
   void AllowLonger(int64_t ms);
+  // It runs a script, behind which the store may be busy.
+  uint64_t sent() const { return in_flight_.tail(); }
+  void MarkScript() { scripts_end_ = in_flight_.tail(); }
+  bool BehindScript(int64_t since_us) const;
   void MovedTo(const LaneKey& key);  // the store has said so
   void SwitchProtocol(Protocol protocol);
   bool quiet() const { return in_flight_.empty(); }
@@ -130,6 +134,8 @@ class Lane final : public StoreConnectionOwner {
   replication::Ring<std::vector<replication::WaiterId>> polls_{4};
   ReplyTo write_to_;  // of the write whose deadlines are awaited
   uint64_t recorded_from_ = 0;
+  uint64_t scripts_end_ = 0;       // behind the last script
+  int64_t busy_us_ = 0;            // when the authority was last known to be busy
   uint64_t held_bytes_ = 0;        // answered, but its request is still wanted
   std::vector<Session*> waiting_;  // for the connection to be ready, or to have room
   std::string lost_run_id_;

@@ -378,11 +378,11 @@ Session::Step Session::SpreadClientPause() {
 }
 
 // What has entered the gate goes on: others wait for it.
-bool Session::HeldByClientPause(const routing::CommandSpec& spec) const {
-  if (gate_held_) return false;
+bool Session::HeldByClientPause(const routing::CommandSpec& spec, Args args) const {
+  if (worker_.client_pause() == PauseMode::kNone || gate_held_) return false;
   if (worker_.client_pause() == PauseMode::kAll) return true;
   if (spec.id == CommandId::kExec) return transaction_ && transaction_->may_replicate;
-  return routing::MayReplicate(spec);
+  return MayReplicate(spec, args);
 }
 
 Session::Step Session::PostponeCommand() {

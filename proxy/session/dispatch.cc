@@ -101,8 +101,9 @@ Session::Step Session::Dispatch(Args args, std::string_view request) {
   if (restricted_) [[unlikely]] {
     if (const Step step = CheckAccess(*spec, args); step != Step::kDone) return Unpaused(step);
   }
-  if (worker_.client_pause() != PauseMode::kNone && HeldByClientPause(*spec)) [[unlikely]] {
-    return PostponeCommand();
+  if (worker_.holds_commands()) [[unlikely]] {
+    if (worker_.authority_busy() && (spec->flags & routing::kAllowBusy) == 0) return RefuseBusy();
+    if (HeldByClientPause(*spec, args)) return PostponeCommand();
   }
   return DispatchKnown(*spec, args, request);
 }
@@ -325,8 +326,10 @@ Session::Step Session::SendWrite(const CommandSpec& spec, Args args, std::string
   lane_->SentWrite(to, RequestClass::kWrite, request.size());
   ForwardWrite(write, request);
   if (ask) lane_->Ask(ask, worker_.key);
-  if (script) [[unlikely]]
+  if (script) [[unlikely]] {
+    lane_->MarkScript();
     AskScriptDeadlines();
+  }
   if (wakes) SendWakes(lock);
   return Step::kDone;
 }

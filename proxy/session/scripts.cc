@@ -46,9 +46,7 @@ Session::Step Session::Script(const CommandSpec& spec, Args args, std::string_vi
     case CommandId::kFunctionKill:
     case CommandId::kFunctionStats:
       // Behind the script that runs, on its lane, they would come too late.
-      if (key_.user == 0 && (spec.id != CommandId::kFunctionStats || !resp3())) {
-        return BesideTheLane(args);
-      }
+      if (spec.id != CommandId::kFunctionStats || !resp3()) return BesideTheLane(args);
       return SendPlain(spec, args, request, RequestClass::kOther);
     case CommandId::kFunctionLoad:
       run.library = JudgedLibrary(args, worker_.table());
@@ -76,6 +74,18 @@ Session::Step Session::Script(const CommandSpec& spec, Args args, std::string_vi
 }
 
 Session::Step Session::ScriptCall(const CommandSpec& spec, Args args, std::string_view request) {
+  const uint64_t before = lane_ != nullptr ? lane_->sent() : UINT64_MAX;
+  const Step step = SendScript(spec, args, request);
+  // Of a write that others wait for, it is not the last.
+  const bool mirrored = worker_.script.what != ScriptRun::What::kNone;
+  if (step == Step::kDone && !mirrored && lane_ != nullptr && !lane_->quiet() &&
+      lane_->sent() != before) {
+    lane_->MarkScript();
+  }
+  return step;
+}
+
+Session::Step Session::SendScript(const CommandSpec& spec, Args args, std::string_view request) {
   if (!worker_.plan().mirrors) return SendWrite(spec, args, request);
   ScriptRun& run = worker_.script;
   run = RunOfScript(spec, args);
@@ -167,6 +177,7 @@ std::string Session::WhyScriptRefused(const ScriptRun& run) const {
 
 // Inside MULTI: as what it counts among the other commands.
 Serving Session::QueuedScript(const CommandSpec& spec, Args args, std::string& refused) {
+  transaction_->runs_scripts |= replication::IsScriptCall(spec);
   if (!worker_.plan().mirrors) return Serving::kWrite;
   switch (spec.id) {
     case CommandId::kScriptKill:
@@ -205,7 +216,7 @@ Session::Step Session::BesideTheLane(Args args) {
   Ordering();
   const ReplyTo to = NewReply(Source::kAuthority, {});
   PauseFor(kAsking);
-  worker_.core().side_commands.Ask(worker_.core().authority(),
+  worker_.core().side_commands.Ask(worker_.core().authority(), worker_.LoginOf(key_.user),
                                    std::vector<std::string>(args.begin(), args.end()),
                                    [this, to, worker = &worker_](std::string reply) {
                                      worker->Post([this, to, worker, reply = std::move(reply)] {
@@ -214,6 +225,34 @@ Session::Step Session::BesideTheLane(Args args) {
                                      });
                                    });
   return Step::kTaken;
+}
+
+// One that says that it does not write is held to that by the store.
+bool Session::MayReplicate(const CommandSpec& spec, Args args) const {
+  if (!replication::IsScriptCall(spec) || spec.ReadOnly()) return routing::MayReplicate(spec);
+  if (BringsText(spec)) return !routing::DeclaresNoWrites(args[1]);
+  const std::lock_guard lock(worker_.core().mutex);
+  const ScriptRef script = worker_.core().replicator.scripts().Find(spec, args);
+  return !script || !script->verdict.declares_no_writes;
+}
+
+// As the store does with what comes on another connection than its script.
+Session::Step Session::RefuseBusy() {
+  if (in_flight_ > 0) {
+    PauseFor(kDrain);
+    return Step::kPaused;
+  }
+  LeaveGate();
+  std::string text = worker_.busy_text();
+  if (last_command_->id == CommandId::kExec) {
+    text = "EXECABORT Transaction discarded because of: " + text;
+    if (transaction_) ForgetWatch();
+    transaction_.reset();
+  } else if (transaction_) {
+    transaction_->failed = true;
+  }
+  ReplyError(ClientError::kStoreUnavailable, text);
+  return Step::kDone;
 }
 
 }  // namespace crossfade::proxy

@@ -209,7 +209,7 @@ class Session final : public Pollable {
   template <class Answer>
   Step AskAll(std::function<Answer(Worker&)> ask,
               std::function<std::string(std::vector<Answer>&)> reply);
-  bool HeldByClientPause(const routing::CommandSpec& spec) const;
+  bool HeldByClientPause(const routing::CommandSpec& spec, routing::Args args) const;
   Step PostponeCommand();
   Step SpreadClientPause();
   RequestInHand InHand(routing::Args args) const;
@@ -246,7 +246,10 @@ class Session final : public Pollable {
   // scripts.cc
   Step Script(const routing::CommandSpec& spec, routing::Args args, std::string_view request);
   Step ScriptCall(const routing::CommandSpec& spec, routing::Args args, std::string_view request);
+  Step SendScript(const routing::CommandSpec& spec, routing::Args args, std::string_view request);
   Step BesideTheLane(routing::Args args);
+  bool MayReplicate(const routing::CommandSpec& spec, routing::Args args) const;
+  Step RefuseBusy();
   replication::ScriptRun RunOfScript(const routing::CommandSpec& spec, routing::Args args);
   void PrepareScript(bool& all);
   void AskScriptDeadlines();
@@ -378,7 +381,8 @@ struct Session::Transaction {
   bool failed = false;  // EXEC will be refused
   bool all = false;     // the whole keyspace
   bool writes = false;
-  bool scripts = false;        // among its commands
+  bool scripts = false;        // among its commands, that may write
+  bool runs_scripts = false;   // or read
   bool undeclared = false;     // one of them may touch keys that it does not declare
   bool may_replicate = false;  // CLIENT PAUSE WRITE holds it
   bool selects = false;        // another db, or the same again

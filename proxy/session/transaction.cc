@@ -88,7 +88,7 @@ Session::Step Session::Queue(const routing::CommandSpec& spec, Args args, std::s
   if (spec.id == CommandId::kInfo) {
     transaction.locals.push_back({transaction.commands, &spec, {}, InfoElement(args)});
   }
-  transaction.may_replicate |= routing::MayReplicate(spec);
+  transaction.may_replicate |= MayReplicate(spec, args);
   transaction.bytes.append(request);
   ++transaction.commands;
   Reply("+QUEUED\r\n");
@@ -183,11 +183,13 @@ Session::Step Session::SendTransaction(Args exec) {
     write->request = {sent, transaction.bytes.size()};
     write->block = lane_->out().block();
     lane_->SentWrite(to, RequestClass::kWrite, transaction.bytes.size());
+    if (transaction.runs_scripts) lane_->MarkScript();
     // The lane may be in another db then; without these its keys are synced.
     if (transaction.selects) transaction.asked.clear();
     for (const auto& [ask, key] : transaction.asked) lane_->Ask(ask, key);
   } else {
     lane_->SentPlain(to, RequestClass::kOther, transaction.bytes.size());
+    if (transaction.runs_scripts) lane_->MarkScript();
   }
   std::vector<QueuedLocal> locals = std::move(transaction.locals);
   transaction_.reset();

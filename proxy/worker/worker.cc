@@ -168,6 +168,7 @@ void Worker::Tick() {
     }
   }
   if (pause_.mode != PauseMode::kNone && now_us_ >= pause_.until_us) AdoptClientPause();
+  CheckBusy();
   if (handshakes_->Tick(now_us_)) CountSessions();
   breaker_trips = breaker_.trips();
   breaker_state = static_cast<uint8_t>(breaker_.state(now_us_));
@@ -255,12 +256,6 @@ void Worker::AddClient(int fd, std::string peer, const config::TlsPtr& tls) {
     handshakes_->Begin(fd, std::move(peer), tls);
   }
   CountSessions();
-}
-
-template <class F>
-void Worker::ForEachLane(F f) {
-  for (auto& [at, lane] : lanes_) f(*lane);
-  for (Lane* lane : pinned_) f(*lane);
 }
 
 // Those that nobody has don't count: they may be another worker's.
@@ -357,6 +352,7 @@ void Worker::ReapSessions() {
 void Worker::AdoptClientPause() {
   pause_ = core_.client_pause.state();
   if (pause_.until_us <= now_us_) pause_ = {};
+  holds_commands_ = pause_.mode != PauseMode::kNone || authority_busy();
   std::vector<Session*> held;
   held.swap(postponed_);
   postponed_count.store(0, std::memory_order_relaxed);

@@ -105,9 +105,16 @@ class Worker final : public replication::GateWaiter {
 
   // CLIENT PAUSE: the copy of what all workers share, and those that it holds.
   PauseMode client_pause() const { return pause_.mode; }
+  bool holds_commands() const { return holds_commands_; }  // paused so, or busy
   void AdoptClientPause();
   void Postpone(Session* session);
   void StopPostponing(Session* session);
+
+  // busy.cc: what the authority says while it is busy with a script that was sent
+  // here or by another worker; empty when it is not.
+  bool authority_busy() const { return !busy_.empty() && core_.authority_busy.load(); }
+  const std::string& busy_text() const { return busy_; }
+  void CheckBusy();
 
   // Clients in blocking commands: those that live here, and those of anybody.
   BlockedSessions& blocked() { return blocked_; }
@@ -169,12 +176,19 @@ class Worker final : public replication::GateWaiter {
   void FeedFollower();
   void Tick();
   void CheckApplied();
+  bool BehindScript();
+  void OnBusyAnswer(std::string text);
+  void SpreadBusy(const std::string& text);
+  void SetBusy(const std::string& text);
   int TimeoutMs() const;
   void ReapSessions();
   void CheckSettled();
   void CountSessions();
   template <class F>
-  void ForEachLane(F f);
+  void ForEachLane(F f) {
+    for (auto& [at, lane] : lanes_) f(*lane);
+    for (Lane* lane : pinned_) f(*lane);
+  }
   void SortGivenLanes();
   void CloseUnusedLogins();
 
@@ -200,6 +214,9 @@ class Worker final : public replication::GateWaiter {
   std::unique_ptr<TlsHandshakes> handshakes_;
   std::vector<Session*> to_flush_, to_pump_, dead_;
   PauseState pause_;
+  bool holds_commands_ = false;
+  std::string busy_;
+  bool busy_here_ = false;  // with a script that was sent from here
   std::vector<Session*> postponed_;
   std::vector<StoreConnection*> reads_again_;
   std::deque<std::string> kept_;  // for this turn; their memory is used again

@@ -53,9 +53,12 @@ ScriptVerdict JudgeScript(std::string_view text, const CommandTable& table) {
   if (!chunk) return NotUnderstood(kNoLua);
   ScriptVerdict verdict = lua::ScriptJudge(*chunk, table, false).Judge(0);
   // The store itself sees to it.
+  verdict.declares_no_writes = shebang.no_writes;
   if (shebang.no_writes) verdict.writes = false;
   return verdict;
 }
+
+bool DeclaresNoWrites(std::string_view text) { return TakeShebang(text).no_writes; }
 
 LibraryVerdict JudgeLibrary(std::string_view text, const CommandTable& table) {
   LibraryVerdict library;
@@ -75,6 +78,7 @@ LibraryVerdict JudgeLibrary(std::string_view text, const CommandTable& table) {
     FunctionVerdict& function = library.functions.emplace_back();
     function.name = registration.name;
     function.verdict = judge.Judge(registration.function);
+    function.verdict.declares_no_writes = registration.no_writes;
     if (registration.no_writes) function.verdict.writes = false;
   }
   return library;

@@ -16,12 +16,13 @@
 namespace crossfade::routing {
 
 struct ScriptVerdict {
-  bool seen = false;        // its text is known
-  bool writes = true;       // it may write
-  bool replayable = false;  // run on the follower as it is, it does the same
-  bool undeclared = true;   // it may touch keys that are not declared
-  bool sets_expiry = true;  // it may give a key a deadline
-  bool all_keys = false;    // it names FLUSHALL, FLUSHDB or SWAPDB
+  bool seen = false;                // its text is known
+  bool writes = true;               // it may write
+  bool replayable = false;          // run on the follower as it is, it does the same
+  bool undeclared = true;           // it may touch keys that are not declared
+  bool sets_expiry = true;          // it may give a key a deadline
+  bool all_keys = false;            // it names FLUSHALL, FLUSHDB or SWAPDB
+  bool declares_no_writes = false;  // its flags say so
   // In words: why it is not replayable, and which key may be undeclared.
   std::string reason;
 };
@@ -41,6 +42,8 @@ inline constexpr size_t kJudgedTextMax = 256 * 1024;
 
 // Of EVAL's script. A text that is no Lua 5.1 is seen, and nothing good is said of it.
 ScriptVerdict JudgeScript(std::string_view text, const CommandTable& table);
+// From its first line alone.
+bool DeclaresNoWrites(std::string_view text);
 // Of FUNCTION LOAD's code.
 LibraryVerdict JudgeLibrary(std::string_view text, const CommandTable& table);
 

@@ -266,6 +266,28 @@ TEST_P(Clients, PauseHoldsWritesOfAllSessionsButNoReads) {
   migration_.ExpectEqualWhenDrained();
 }
 
+TEST_P(Clients, PauseOfWritesLetsScriptsPassThatDeclareToBeReads) {
+  RedisClient asker(port()), reader(port());
+  const std::string reads = "#!lua flags=no-writes\nreturn 'read'";
+  const std::string sha = asker.Call({"SCRIPT", "LOAD", reads}).text;
+  ASSERT_TRUE(asker
+                  .Call({"FUNCTION", "LOAD",
+                         "#!lua name=lib\nredis.register_function{function_name='f', "
+                         "callback=function() return 'read' end, flags={'no-writes'}}"})
+                  .ok());
+  ASSERT_EQ(asker.Call({"CLIENT", "PAUSE", "60000", "WRITE"}).text, "OK");
+  EXPECT_EQ(reader.Call({"EVAL", reads, "0"}).text, "read");
+  EXPECT_EQ(reader.Call({"EVALSHA", sha, "0"}).text, "read");
+  EXPECT_EQ(reader.Call({"FCALL", "f", "0"}).text, "read");
+  EXPECT_EQ(reader.Call({"MULTI"}).text, "OK");
+  EXPECT_EQ(reader.Call({"EVAL", reads, "0"}).text, "QUEUED");
+  EXPECT_EQ(Render(reader.Call({"EXEC"})), "[\"read\"]");
+  reader.SendRaw("*3\r\n$4\r\nEVAL\r\n$8\r\nreturn 1\r\n$1\r\n0\r\n");
+  EXPECT_TRUE(AwaitHeld(asker, 1));
+  EXPECT_EQ(asker.Call({"CLIENT", "UNPAUSE"}).text, "OK");
+  EXPECT_EQ(reader.Read().integer, 1);
+}
+
 TEST_P(Clients, PauseOfAllEndsByItself) {
   RedisClient asker(port());
   RedisClient reader(port());
