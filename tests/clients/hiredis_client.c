@@ -28,6 +28,14 @@ static redisContext *Connect(void) {
     exit(1);
   }
   redisSetTimeout(c, timeout);
+  const char *user = getenv("CLIENT_USER");
+  if (user[0] != '\0') {
+    const redisReply *r = redisCommand(c, "AUTH %s %s", user, getenv("CLIENT_PASSWORD"));
+    if (r == NULL || r->type != REDIS_REPLY_STATUS) {
+      fprintf(stderr, "AUTH was refused\n");
+      exit(1);
+    }
+  }
   return c;
 }
 
@@ -183,6 +191,14 @@ static void CheckSelect(redisContext *c) {
   EXPECT(IsText(redisCommand(other, "GET %s", Key("db")), "three"));
 }
 
+static void CheckUsers(redisContext *c) {
+  const char *user = getenv("CLIENT_USER");
+  const int named = user[0] != '\0';
+  EXPECT(IsText(CALL("ACL WHOAMI"), named ? user : "default"));
+  const redisReply *set = CALL("SET another's:key v");
+  EXPECT(named ? IsError(set, "NOPERM") : IsText(set, "OK"));
+}
+
 static void CheckErrors(redisContext *c) {
   EXPECT(IsInteger(CALL("RPUSH %s a", Key("list")), 1));
   EXPECT(IsError(CALL("GET %s", Key("list")), "WRONGTYPE Operation against a key"));
@@ -211,8 +227,8 @@ int main(void) {
                  {"watch", CheckWatch},       {"pubsub", CheckPubsub},
                  {"blocking", CheckBlocking}, {"scripts", CheckScripts},
                  {"streams", CheckStreams},   {"client_name", CheckClientName},
-                 {"select", CheckSelect},     {"errors", CheckErrors},
-                 {"types", CheckTypes}};
+                 {"select", CheckSelect},     {"users", CheckUsers},
+                 {"errors", CheckErrors},     {"types", CheckTypes}};
   for (size_t i = 0; i < sizeof bytes; ++i) bytes[i] = (char)i;
   for (volatile size_t i = 0; i < sizeof kChecks / sizeof kChecks[0]; ++i) {
     if (setjmp(next_check) == 0) {

@@ -15,6 +15,7 @@ function connect(): Redis {
       break;
     default: $r->connect('127.0.0.1', (int)getenv('CLIENT_PORT'), 5, null, 0, 20);
   }
+  if (getenv('CLIENT_USER')) same(true, $r->auth([getenv('CLIENT_USER'), getenv('CLIENT_PASSWORD')]));
   return $r;
 }
 
@@ -149,6 +150,12 @@ $checks['select'] = function (Redis $r) {
   $other->set(key_of('db'), 'three');
   $r->set(key_of('db'), 'zero');
   same(['three', 'zero'], [$other->get(key_of('db')), $r->get(key_of('db'))]);
+};
+$checks['users'] = function (Redis $r) {
+  $user = getenv('CLIENT_USER');
+  same($user ?: 'default', $r->acl('WHOAMI'));
+  same(!$user, $r->set("another's:key", 'v'));
+  if ($user) begins('NOPERM', $r->getLastError());
 };
 $checks['errors'] = function (Redis $r) {
   $error_of = function (...$command) use ($r) {

@@ -11,6 +11,7 @@ from redis.connection import UnixDomainSocketConnection
 
 ENV = os.environ
 PREFIX = ENV["CLIENT_PREFIX"]
+USER = ENV["CLIENT_USER"]
 PARSER = HiredisParser if sys.argv[1] == "hiredis" else PythonParser
 ALL_BYTES = bytes(range(256)) * 4 + b"\r\n$-1\r\n"
 
@@ -21,6 +22,8 @@ def key(name):
 
 def connect(**options):
     options = {"parser_class": PARSER, "socket_timeout": 20, **options}
+    if USER:
+        options.update(username=USER, password=ENV["CLIENT_PASSWORD"])
     if ENV["CLIENT_TRANSPORT"] == "unix":
         kind, options["path"] = UnixDomainSocketConnection, ENV["CLIENT_SOCKET"]
     else:
@@ -173,6 +176,16 @@ def check_select(r):
     other.set(key("db"), "three")
     r.set(key("db"), "zero")
     assert other.get(key("db")) == b"three" and r.get(key("db")) == b"zero"
+
+
+def check_users(r):
+    assert r.acl_whoami() == (USER or "default")
+    try:
+        r.set("another's:key", "v")
+        refused = False
+    except redis.exceptions.NoPermissionError:
+        refused = True
+    assert refused == bool(USER)
 
 
 def check_errors(r):

@@ -2,6 +2,7 @@
 require 'redis'
 
 ALL_BYTES = ((0..255).map(&:chr).map(&:b).join + "\r\n$-1\r\n".b).freeze
+USER = ENV.fetch('CLIENT_USER')
 CHECKS = {}
 
 def key(name)
@@ -9,6 +10,9 @@ def key(name)
 end
 
 def connect(**options)
+  unless USER.empty?
+    options.update(username: USER, password: ENV.fetch('CLIENT_PASSWORD'))
+  end
   case ENV.fetch('CLIENT_TRANSPORT')
   when 'unix' then options[:path] = ENV.fetch('CLIENT_SOCKET')
   when 'tls'
@@ -162,6 +166,11 @@ check 'select' do |r|
   other.set(key('db'), 'three')
   r.set(key('db'), 'zero')
   same %w[three zero], [other.get(key('db')), r.get(key('db'))]
+end
+
+check 'users' do |r|
+  same USER.empty? ? 'default' : USER, r.call('ACL', 'WHOAMI')
+  begins USER.empty? ? 'no error' : 'NOPERM', (error_of { r.set("another's:key", 'v') })
 end
 
 check 'errors' do |r|

@@ -45,5 +45,6 @@ module.exports = {
   port: Number(env.CLIENT_PORT),
   socket: env.CLIENT_SOCKET,
   ca: () => require('fs').readFileSync(env.CLIENT_CA),
+  user: env.CLIENT_USER ? {username: env.CLIENT_USER, password: env.CLIENT_PASSWORD} : {},
   protocol: env.CLIENT_PROTOCOL ? Number(env.CLIENT_PROTOCOL) : undefined,
 };

@@ -3,11 +3,11 @@
 
 const assert = require('assert').strict;
 const Redis = require(process.argv[2]);
-const {allBytes, errorOf, key, runAll, transport, port, socket, ca, protocol} =
+const {allBytes, errorOf, key, runAll, transport, port, socket, ca, protocol, user} =
     require('./checks');
 
 function connect(more = {}) {
-  const options = {...more};
+  const options = {...user, ...more};
   if (protocol !== undefined) options.protocol = protocol;
   if (transport === 'unix') {
     options.path = socket;
@@ -145,6 +145,11 @@ runAll({
     await r.set(key('db'), 'zero');
     assert.equal(await other.get(key('db')), 'three');
     assert.equal(await r.get(key('db')), 'zero');
+  },
+  async users() {
+    assert.equal(await r.acl('WHOAMI'), user.username || 'default');
+    const refused = await errorOf(r.set("another's:key", 'v'));
+    assert.match(refused, user.username ? /^NOPERM/ : /^no error$/);
   },
   async errors() {
     await r.rpush(key('list'), 'a');

@@ -3,11 +3,11 @@
 
 const assert = require('assert').strict;
 const {createClient, RESP_TYPES} = require(process.argv[2]);
-const {allBytes, errorOf, key, runAll, transport, port, socket, ca, protocol} =
+const {allBytes, errorOf, key, runAll, transport, port, socket, ca, protocol, user} =
     require('./checks');
 
 async function connect(more = {}) {
-  const options = {...more};
+  const options = {...user, ...more};
   if (protocol !== undefined) options.RESP = protocol;
   if (transport === 'unix') {
     options.socket = {path: socket};
@@ -159,6 +159,12 @@ runAll({
     await r.set(key('db'), 'zero');
     assert.equal(await other.get(key('db')), 'three');
     assert.equal(await r.get(key('db')), 'zero');
+  },
+  async users() {
+    const r = await client();
+    assert.equal(await r.aclWhoAmI(), user.username || 'default');
+    const refused = await errorOf(r.set("another's:key", 'v'));
+    assert.match(refused, user.username ? /^NOPERM/ : /^no error$/);
   },
   async errors() {
     const r = await client();
