@@ -7,7 +7,7 @@ namespace crossfade::proxy {
 namespace {
 
 // So long a script may run before the store is asked.
-constexpr int64_t kUnaskedUs = 100'000;
+constexpr int64_t kUnaskedUs = 30'000;
 
 }  // namespace
 
