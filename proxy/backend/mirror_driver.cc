@@ -55,7 +55,12 @@ void MirrorDriver::Stop() {
     stop_ = true;
   }
   wake_.notify_all();
+  interrupt_.Raise();
   if (thread_.joinable()) thread_.join();
+}
+
+Result<StoreClient> MirrorDriver::Connect(const StoreLink& link) {
+  return StoreClient::Connect(link, kConnectTimeout, interrupt_);
 }
 
 void MirrorDriver::SetPlan(ActivePlanPtr plan) {
@@ -121,7 +126,7 @@ void MirrorDriver::Step(const ActivePlan& plan) {
       stale = plan.mirrors && core_.replicator.scripts().libraries_stale();
     }
     if ((other || stale) && core_.authority().ready.load() > 0) {
-      Result<StoreClient> authority = StoreClient::Connect(core_.authority(), kConnectTimeout);
+      Result<StoreClient> authority = Connect(core_.authority());
       if (authority && other) LearnCommands(*authority);
       if (authority && stale) (void)LearnLibraries(*authority, false);  // tried again
     }
@@ -191,7 +196,7 @@ void MirrorDriver::LearnCommands(StoreClient& authority) {
 
 // What of the authority's commands the follower does not have.
 void MirrorDriver::LearnMissingCommands(const std::string& follower_run_id) {
-  Result<StoreClient> follower = StoreClient::Connect(core_.follower(), kConnectTimeout);
+  Result<StoreClient> follower = Connect(core_.follower());
   if (!follower) return;
   const Result<StoreClient::Reply> reply = follower->Command({"COMMAND"});
   if (!reply) return;
@@ -217,12 +222,12 @@ void MirrorDriver::LearnMissingCommands(const std::string& follower_run_id) {
 }
 
 void MirrorDriver::StartMirroring(const ActivePlan& plan) {
-  Result<StoreClient> authority = StoreClient::Connect(core_.authority(), kConnectTimeout);
+  Result<StoreClient> authority = Connect(core_.authority());
   if (!authority) {
     return SetProgress("connecting", "the legacy store (authority) is not reachable: " +
                                          authority.error().message);
   }
-  Result<StoreClient> follower = StoreClient::Connect(core_.follower(), kConnectTimeout);
+  Result<StoreClient> follower = Connect(core_.follower());
   if (!follower) {
     return SetProgress("connecting",
                        "the new store (follower) is not reachable: " + follower.error().message);
@@ -411,7 +416,7 @@ void MirrorDriver::LearnExpiries(const ActivePlan&) {
     era = core_.replicator.era();
     since = core_.replicator.expiries_unknown_seq();
   }
-  Result<StoreClient> follower = StoreClient::Connect(core_.follower(), kConnectTimeout);
+  Result<StoreClient> follower = Connect(core_.follower());
   if (!follower) return;
   const Result<Counts> counts = follower->CountKeys();
   if (!counts) return;

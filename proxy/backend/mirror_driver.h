@@ -43,6 +43,7 @@ class MirrorDriver {
   void Run();
   void Step(const ActivePlan& plan);
   void LookUpAddresses();
+  Result<StoreClient> Connect(const StoreLink& link);
   void LearnCommands(StoreClient& authority);
   void LearnMissingCommands(const std::string& follower_run_id);
   void StartMirroring(const ActivePlan& plan);
@@ -62,6 +63,7 @@ class MirrorDriver {
   mutable std::mutex mutex_;
   std::condition_variable wake_;
   bool stop_ = false;
+  Interrupt interrupt_;
   ActivePlanPtr plan_;
   Progress progress_;
   std::thread thread_;

@@ -11,12 +11,12 @@ constexpr std::chrono::milliseconds kConnectTimeout{1'000};
 constexpr size_t kJobsMax = 1'024;
 
 std::string Run(const StoreLink& link, const std::optional<StoreLogin>& login,
-                const std::vector<std::string>& command) {
+                const std::vector<std::string>& command, const Interrupt& interrupt) {
   const auto failed = [&link](const std::string& reason) {
     return "-ERR crossfade: the " + link.role() + " store (authority) is not reachable: " + reason +
            "\r\n";
   };
-  Result<StoreClient> store = StoreClient::Connect(link, kConnectTimeout);
+  Result<StoreClient> store = StoreClient::Connect(link, kConnectTimeout, interrupt);
   if (!store) return failed(store.error().message);
   if (login) {
     const Result<StoreClient::Reply> known = store->Command({"AUTH", login->name, login->password});
@@ -53,6 +53,7 @@ void SideCommands::Stop() {
     stop_ = true;
   }
   wake_.notify_all();
+  interrupt_.Raise();
   if (thread_.joinable()) thread_.join();
 }
 
@@ -64,7 +65,7 @@ void SideCommands::Run() {
     const Job job = std::move(jobs_.front());
     jobs_.pop_front();
     lock.unlock();
-    job.answer(proxy::Run(*job.link, job.login, job.command));
+    job.answer(proxy::Run(*job.link, job.login, job.command, interrupt_));
     lock.lock();
   }
 }

@@ -15,6 +15,7 @@
 #include <vector>
 
 #include "proxy/auth/store_users.h"
+#include "proxy/backend/interrupt.h"
 #include "proxy/backend/store_link.h"
 
 namespace crossfade::proxy {
@@ -42,6 +43,7 @@ class SideCommands {
   std::condition_variable wake_;
   std::deque<Job> jobs_;
   bool stop_ = false;
+  Interrupt interrupt_;
   std::thread thread_;
 };
 

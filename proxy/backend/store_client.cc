@@ -30,8 +30,10 @@ int64_t UnixUs() {
 Status StoreClient::Await(short events, Deadline deadline) {
   const auto left = std::chrono::duration_cast<std::chrono::milliseconds>(
       deadline - std::chrono::steady_clock::now());
-  pollfd waited{stream_.fd(), events, 0};
-  const int ready = poll(&waited, 1, static_cast<int>(std::max<int64_t>(0, left.count())));
+  std::array<pollfd, 2> waited{{{stream_.fd(), events, 0}, {interrupt_->fd(), POLLIN, 0}}};
+  const int ready =
+      poll(waited.data(), waited.size(), static_cast<int>(std::max<int64_t>(0, left.count())));
+  if (waited[1].revents != 0) return Fail("the proxy is stopping");
   if (ready == 0) return Fail("it did not answer in time");
   if (ready < 0 && errno != EINTR) return Fail(std::strerror(errno));
   return {};
@@ -65,13 +67,14 @@ Status StoreClient::LogIn(const config::Endpoint& endpoint) {
   return {};
 }
 
-Result<StoreClient> StoreClient::Connect(const StoreLink& link, std::chrono::milliseconds timeout) {
+Result<StoreClient> StoreClient::Connect(const StoreLink& link, std::chrono::milliseconds timeout,
+                                         const Interrupt& interrupt) {
   const Deadline deadline = std::chrono::steady_clock::now() + timeout;
   const Result<Address> address = Resolve(link.endpoint());
   if (!address) return Fail(address.error().message);
   const Result<int> fd = StartConnect(*address);
   if (!fd) return Fail(fd.error().message);
-  StoreClient client{Stream(*fd)};
+  StoreClient client{Stream(*fd), interrupt};
   if (const Status made = client.FinishConnect(link, deadline); !made) {
     return tl::unexpected(made.error());
   }

@@ -1,6 +1,6 @@
 // StoreClient: a blocking connection to a store for background work, plain or
 // under TLS as the store's link says; hiredis parses the replies. For one thread.
-// Every call has a time-out.
+// Every call has a time-out, and fails once the interrupt is raised.
 #pragma once
 
 #include <hiredis/hiredis.h>
@@ -16,6 +16,7 @@
 #include <utility>
 
 #include "config/result.h"
+#include "proxy/backend/interrupt.h"
 #include "proxy/backend/store_link.h"
 #include "proxy/net/stream.h"
 
@@ -25,7 +26,9 @@ class StoreClient {
  public:
   using Reply = std::unique_ptr<redisReply, void (*)(redisReply*)>;
 
-  static Result<StoreClient> Connect(const StoreLink& link, std::chrono::milliseconds timeout);
+  // The interrupt must outlive the client.
+  static Result<StoreClient> Connect(const StoreLink& link, std::chrono::milliseconds timeout,
+                                     const Interrupt& interrupt);
   // The store's reply, errors included.
   Result<Reply> Ask(std::span<const std::string_view> args);
   // An error reply of the store is an error here.
@@ -40,8 +43,10 @@ class StoreClient {
 
  private:
   using Deadline = std::chrono::steady_clock::time_point;
-  explicit StoreClient(Stream stream)
-      : stream_(std::move(stream)), reader_(redisReaderCreate(), &redisReaderFree) {}
+  StoreClient(Stream stream, const Interrupt& interrupt)
+      : stream_(std::move(stream)),
+        interrupt_(&interrupt),
+        reader_(redisReaderCreate(), &redisReaderFree) {}
   Status Await(short events, Deadline deadline);
   Status FinishConnect(const StoreLink& link, Deadline deadline);
   Status LogIn(const config::Endpoint& endpoint);
@@ -49,6 +54,7 @@ class StoreClient {
   Result<Reply> ReadReply(Deadline deadline);
 
   Stream stream_;
+  const Interrupt* interrupt_;
   std::unique_ptr<redisReader, void (*)(redisReader*)> reader_;
 };
 

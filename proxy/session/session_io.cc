@@ -422,7 +422,7 @@ void Session::SawKeysOf(uint64_t ordered) {
 void Session::CloseWhenIdle() {
   closing_ = true;
   if (blocked_) return EndWait(WaitEnd::kGone);
-  if (idle()) Close();
+  if (idle() || WaitsForNothingElse()) Close();
 }
 
 void Session::Close() {

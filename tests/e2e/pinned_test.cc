@@ -248,6 +248,26 @@ TEST(Pinned, ConnectionsAreGivenBackAndBounded) {
   EXPECT_TRUE(Await([&] { return ConnectionsTo(migration.legacy) <= before + 1; }));
 }
 
+// Connections that are kept for the next client serve only such as the last one.
+TEST(Pinned, ConnectionsThatNobodyHasTakeNobodysPlace) {
+  Migration migration;
+  migration.config.limits["pinned"] = "1";
+  migration.config.workers = 2;
+  ASSERT_TRUE(migration.StartLive());
+  std::vector<std::unique_ptr<RawClient>> clients;
+  for (int i = 0; i < 8; ++i) {
+    clients.push_back(std::make_unique<RawClient>(migration.proxy->port()));
+    RawClient& client = *clients.back();
+    if (i % 2 == 0) client.Call({"HELLO", "3"});
+    client.Call({"SELECT", std::to_string(i / 2)});
+    EXPECT_EQ(client.Call({"WATCH", "k"}), "+OK\r\n") << i;
+    EXPECT_EQ(client.Call({"UNWATCH"}), "+OK\r\n") << i;
+    EXPECT_EQ(client.Call({"SET", "k", "1"}), "+OK\r\n") << i;
+  }
+  EXPECT_EQ(clients[0]->Call({"WATCH", "k"}), "+OK\r\n");
+  EXPECT_EQ(clients[1]->Call({"WATCH", "k"}).substr(0, 14), "-ERR crossfade");
+}
+
 TEST(Pinned, AWatchThatWasLostWithTheConnectionFailsTheTransaction) {
   Migration migration;
   ASSERT_TRUE(migration.StartLive());
