@@ -71,7 +71,8 @@ class ReplicaBase {
     return all;
   }
 
-  Migration migration_{MigrationOptions{.legacy_args = {"--repl-diskless-sync-delay", "0"}}};
+  Migration migration_{
+      MigrationOptions{.legacy_args = {"--repl-diskless-sync-delay", "0"}, .relay = true}};
   RedisServer replica_{{"--replicaof", "127.0.0.1", std::to_string(migration_.legacy.port())}};
   RedisClient legacy_client_{migration_.legacy.port()};
   RedisClient replica_client_{replica_.port()};
@@ -212,9 +213,11 @@ class ReplicaRandom : public ReplicaBase, public ::testing::TestWithParam<int> {
  protected:
   ReplicaRandom() : ReplicaBase(GetParam()), seed_(TestSeed()) {}
 
-  // Commands of `kinds` beside those of all families, in 16 connections.
-  void Run(const RandomOptions& kinds) {
+  // Commands of `kinds` beside those of all families, in 16 connections, to a
+  // follower that is as late as that.
+  void Run(const RandomOptions& kinds, std::chrono::milliseconds late = {}) {
     ASSERT_TRUE(StartAll());
+    migration_.relay->SetDelay(late);
     LoadOptions options = migration_.LoadFor(seed_);
     options.commands.as_replicated = true;
     options.commands.watches = true;
@@ -223,6 +226,7 @@ class ReplicaRandom : public ReplicaBase, public ::testing::TestWithParam<int> {
     options.commands.undeclared = kinds.undeclared;
     const LoadReport report = Load(options).Run(LoadSize());
     EXPECT_TRUE(report.failures.empty()) << Describe(report);
+    migration_.relay->SetDelay({});
     ExpectAllEqual();
     const nlohmann::json status = migration_.Status();
     std::printf("%llu answered, %llu errors, effects %s drift %s scripts %s\n",
@@ -243,6 +247,11 @@ TEST_P(ReplicaRandom, ScriptsAmongAllFamilies) {
   for (const char* verdict : {"replay", "sync", "failed", "reads"}) {
     EXPECT_GT(status["script_calls"].value(verdict, 0), 0) << verdict;
   }
+}
+
+// Deadlines that a script set there once more would be off by as much.
+TEST_P(ReplicaRandom, ScriptsOnALateFollower) {
+  Run({.scripts = true}, std::chrono::milliseconds(300));
 }
 
 TEST_P(ReplicaRandom, ScriptsThatDoNotDeclareTheirKeys) {
