@@ -9,6 +9,12 @@
 #include "routing/slot.h"
 
 namespace crossfade::proxy {
+namespace {
+
+constexpr std::string_view kReadState =
+    "return {redis.call('DUMP', KEYS[1]), redis.call('PEXPIRETIME', KEYS[1])}";
+
+}  // namespace
 
 Lane::Lane(Worker& worker, LaneKey key)
     : worker_(worker),
@@ -296,6 +302,17 @@ void Lane::TakeSync(std::string_view frame, std::unique_lock<std::mutex>& lock) 
     const std::string_view expiry(dump.end(), static_cast<size_t>(end - dump.end()));
     replicator.FinishSync(key, dump, expiry);
     worker_.WantFeed();
+  } else if (head.IsError() && head.text.starts_with("EXECABORT")) {
+    // Without memory a store queues nothing, but it still reads.
+    const replication::KeyName again = key;
+    syncs_.pop();
+    std::string& text = worker_.scratch;
+    text.clear();
+    routing::AppendCommand(text, {"EVAL_RO", kReadState, "1", again.name});
+    out().Append(text);
+    syncs_.Push() = again;
+    Push(Kind::kSync, RequestClass::kOther, text.size(), {});
+    return;
   } else {
     replicator.SyncReadRefused(key, worker_.now_us());
   }

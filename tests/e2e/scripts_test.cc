@@ -312,6 +312,25 @@ TEST_P(ScriptsTest, ARunningScriptIsKilledThoughItsLaneIsBusy) {
   ExpectEqual();
 }
 
+TEST_P(ScriptsTest, AKeyIsCopiedThoughTheStoreIsOutOfMemory) {
+  Start();
+  EXPECT_EQ(Client().Call({"SET", "k", "before", "PX", "1000000"}), kOk);
+  Drained();
+  OnLegacy({"CONFIG", "SET", "maxmemory", "1"});
+  RedisClient plain(migration_.legacy.port());
+  ASSERT_EQ(plain.Call({"MULTI"}), kOk);
+  ASSERT_TRUE(plain.Call({"DUMP", "k"}).text.starts_with("OOM ")) << "the trap";
+  // It fails, so that what it did is not known.
+  const Value failed = Eval("return redis.call('SET', KEYS[1], 'x')", {"k"});
+  EXPECT_TRUE(failed.text.starts_with("OOM ")) << Render(failed);
+  const nlohmann::json status = Drained();
+  EXPECT_EQ(status.at("drift").at("unknown_effect"), 1u);
+  EXPECT_EQ(status.at("drift").at("sync_refused"), 0u);
+  OnLegacy({"CONFIG", "SET", "maxmemory", "0"});
+  EXPECT_EQ(OnNew({"GET", "k"}).text, "before");
+  ExpectEqual();
+}
+
 TEST_P(ScriptsTest, ErrorsAreThoseOfTheStore) {
   Start();
   RedisServer alone;
