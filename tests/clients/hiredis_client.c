@@ -88,10 +88,11 @@ static void CheckSetGet(redisContext *c) {
 }
 
 static void CheckBinary(redisContext *c) {
-  EXPECT(IsText(CALL("SET %b %b", bytes, sizeof bytes, bytes, sizeof bytes), "OK"));
-  redisReply *r = CALL("GET %b", bytes, sizeof bytes);
+  const char *key = Key("binary:");
+  EXPECT(IsText(CALL("SET %s%b %b", key, bytes, sizeof bytes, bytes, sizeof bytes), "OK"));
+  redisReply *r = CALL("GET %s%b", key, bytes, sizeof bytes);
   EXPECT(r != NULL && (size_t)r->len == sizeof bytes && memcmp(r->str, bytes, sizeof bytes) == 0);
-  EXPECT(IsInteger(CALL("DEL %b", bytes, sizeof bytes), 1));
+  EXPECT(IsInteger(CALL("DEL %s%b", key, bytes, sizeof bytes), 1));
 }
 
 static void CheckBigValue(redisContext *c) {
