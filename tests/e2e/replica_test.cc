@@ -224,7 +224,9 @@ class ReplicaRandom : public ReplicaBase, public ::testing::TestWithParam<int> {
     options.commands.blocking = true;
     options.commands.scripts = kinds.scripts;
     options.commands.undeclared = kinds.undeclared;
-    const LoadReport report = Load(options).Run(LoadSize());
+    // At full speed a late follower is never in step, and nothing is replayed there.
+    if (late.count() > 0) options.commands_per_second = 2'000;
+    const LoadReport report = Load(options).Run(LoadSize(late.count() > 0 ? 0.2 : 1));
     EXPECT_TRUE(report.failures.empty()) << Describe(report);
     migration_.relay->SetDelay({});
     ExpectAllEqual();
@@ -249,9 +251,9 @@ TEST_P(ReplicaRandom, ScriptsAmongAllFamilies) {
   }
 }
 
-// Deadlines that a script set there once more would be off by as much.
+// What is replayed runs there at another time than on the authority.
 TEST_P(ReplicaRandom, ScriptsOnALateFollower) {
-  Run({.scripts = true}, std::chrono::milliseconds(300));
+  Run({.scripts = true}, std::chrono::milliseconds(100));
 }
 
 TEST_P(ReplicaRandom, ScriptsThatDoNotDeclareTheirKeys) {
