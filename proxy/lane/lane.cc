@@ -199,6 +199,7 @@ void Lane::TakeReply(std::string_view frame, std::unique_lock<std::mutex>& lock)
       if (--item.count > 0) return;
       break;
     case Kind::kConfirm:  // refused
+      item.to.session->OnSubscribeRefused();
       item.to.session->Deliver(item.to, frame);
       break;
     case Kind::kWrite:

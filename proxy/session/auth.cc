@@ -139,19 +139,20 @@ Session::Step Session::CheckAccess(const routing::CommandSpec& spec, Args args) 
   if (account_ != nullptr) {
     const routing::Acl::Verdict verdict = account_->acl.Check(spec, args, worker_.positions);
     if (verdict == routing::Acl::Verdict::kAllowed) return Step::kDone;
-    return RefuseAccess(ClientError::kNoPermission, routing::Acl::ErrorText(verdict, spec));
+    return RefuseAccess(ClientError::kNoPermission, routing::Acl::ErrorText(verdict, spec),
+                        spec.id == routing::CommandId::kExec);
   }
-  return StayAnonymous(kNoAuth);
+  return StayAnonymous(kNoAuth, spec.id == routing::CommandId::kExec);
 }
 
 // Whether a client may go on without saying who it is. kClosed: it was told not to.
-Session::Step Session::StayAnonymous(std::string_view refusal) {
-  if (worker_.plan().accounts != nullptr) return RefuseAccess(ClientError::kNoAuth, refusal);
+Session::Step Session::StayAnonymous(std::string_view refusal, bool exec) {
+  if (worker_.plan().accounts != nullptr) return RefuseAccess(ClientError::kNoAuth, refusal, exec);
   AuthDesk& desk = worker_.auth_desk();
   switch (desk.anonymous()) {
     case AuthDesk::Anonymous::kClosed:
       desk.Probe();
-      return RefuseAccess(ClientError::kNoAuth, refusal);
+      return RefuseAccess(ClientError::kNoAuth, refusal, exec);
     case AuthDesk::Anonymous::kUnknown:
       if (const std::string& error = desk.error(); !error.empty()) {
         return RefuseAccess(ClientError::kStoreUnavailable,
@@ -174,14 +175,14 @@ Session::Step Session::StayAnonymous(std::string_view refusal) {
   return Step::kDone;
 }
 
-Session::Step Session::RefuseAccess(ClientError kind, std::string_view text) {
+Session::Step Session::RefuseAccess(ClientError kind, std::string_view text, bool exec) {
   if (in_flight_ > 0) {
     PauseFor(kDrain);
     return Step::kPaused;
   }
   LeaveGate();
   if (transaction_) transaction_->failed = true;
-  ReplyError(kind, text);
+  ReplyError(kind, exec ? AbortedExec(text) : std::string(text));
   return Step::kClosed;
 }
 
@@ -359,7 +360,7 @@ Session::Step Session::HelloAuth(Args args) {
     break;
   }
   if (step != Step::kDone || !restricted_ || account_ != nullptr) return step;
-  return StayAnonymous(kNoAuthForHello);
+  return StayAnonymous(kNoAuthForHello, false);
 }
 
 }  // namespace crossfade::proxy

@@ -138,7 +138,8 @@ Session::Step Session::Refuse(const CommandSpec* spec, Args args, ClientError ki
   }
   std::replace_if(
       text.begin(), text.end(), [](char c) { return c == '\r' || c == '\n'; }, ' ');
-  ReplyError(kind, text);
+  const bool exec = spec != nullptr && spec->id == routing::CommandId::kExec;
+  ReplyError(kind, exec ? AbortedExec(text) : text);
   return Step::kDone;
 }
 

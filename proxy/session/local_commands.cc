@@ -31,6 +31,7 @@ Session::Step Session::Local(const routing::CommandSpec& spec, Args args) {
   }
   if (spec.id == CommandId::kAuth) return Auth(args);
   if (spec.id == CommandId::kHello) {
+    if (!HelloUnderstood(args)) return Step::kDone;
     if (const Step step = HelloAuth(args); step != Step::kDone) return Unpaused(step);
   }
   std::string& text = worker_.scratch;
@@ -131,31 +132,41 @@ void Session::UseLane(const LaneKey& key) {
   lane_ = nullptr;
 }
 
-void Session::Hello(Args args) {
-  LaneKey key = key_;
-  if (args.size() > 1) {
-    int64_t version = 0;
-    if (!routing::ParseRedisInteger(args[1], version)) {
-      return ReplyError(ClientError::kProtocol,
-                        "ERR Protocol version is not an integer or out of range");
-    }
-    if (version != 2 && version != 3) {
-      return ReplyError(ClientError::kNotServed, "NOPROTO unsupported protocol version");
-    }
-    key.protocol = static_cast<Protocol>(version);
+// Nothing of a HELLO is done if anything of it is wrong. False: it was answered.
+bool Session::HelloUnderstood(Args args) {
+  int64_t version = 0;
+  if (args.size() > 1 && !routing::ParseRedisInteger(args[1], version)) {
+    ReplyError(ClientError::kProtocol, "ERR Protocol version is not an integer or out of range");
+    return false;
+  }
+  if (args.size() > 1 && version != 2 && version != 3) {
+    ReplyError(ClientError::kNotServed, "NOPROTO unsupported protocol version");
+    return false;
   }
   for (size_t i = 2; i < args.size(); ++i) {
     if (IsToken(args[i], "SETNAME") && i + 1 < args.size()) {
-      extras().name = args[++i];
-      extras().plan_epoch = 0;
-      continue;
+      i += 1;
+    } else if (IsToken(args[i], "AUTH") && i + 2 < args.size()) {
+      i += 2;
+    } else {
+      ReplyError(ClientError::kProtocol,
+                 "ERR Syntax error in HELLO option '" + Printable(args[i]) + "'");
+      return false;
     }
-    if (IsToken(args[i], "AUTH") && i + 2 < args.size()) {
+  }
+  return true;
+}
+
+void Session::Hello(Args args) {
+  LaneKey key = key_;
+  if (args.size() > 1) key.protocol = args[1] == "3" ? Protocol::kResp3 : Protocol::kResp2;
+  for (size_t i = 2; i < args.size(); ++i) {
+    if (IsToken(args[i], "AUTH")) {
       i += 2;  // done before
       continue;
     }
-    return ReplyError(ClientError::kProtocol,
-                      "ERR Syntax error in HELLO option '" + Printable(args[i]) + "'");
+    extras().name = args[++i];
+    extras().plan_epoch = 0;
   }
   UseLane(key);
   std::string text = resp3() ? "%7\r\n" : "*14\r\n";

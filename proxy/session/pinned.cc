@@ -20,8 +20,6 @@ namespace {
 
 constexpr std::string_view kWaitKey = "__crossfade:wait";
 
-bool EndsWithSubscribe(std::string_view name) { return name.ends_with("subscribe"); }
-
 // The text at `p`, which is a bulk string; empty for anything else.
 std::string_view NextText(const char*& p, const char* end) {
   return p < end ? routing::ReadHead(p, end).text : std::string_view();
@@ -287,9 +285,10 @@ bool Session::RefusedWhilePinned(const routing::CommandSpec& spec, routing::Serv
     default:
       break;
   }
-  ReplyError(ClientError::kRefused, "ERR Can't execute '" + spec.name +
-                                        "': only (P|S)SUBSCRIBE / (P|S)UNSUBSCRIBE / PING / QUIT "
-                                        "/ RESET are allowed in this context");
+  const std::string text = "ERR Can't execute '" + spec.name +
+                           "': only (P|S)SUBSCRIBE / (P|S)UNSUBSCRIBE / PING / QUIT / RESET are "
+                           "allowed in this context";
+  ReplyError(ClientError::kRefused, spec.id == CommandId::kExec ? AbortedExec(text) : text);
   return true;
 }
 
@@ -316,7 +315,7 @@ PushKind Session::TakePush(std::string_view frame, bool awaits_confirmation) {
   const char* const end = p + frame.size();
   if (routing::ReadHead(p, end).elements < 1) return PushKind::kNone;
   const std::string_view kind = NextText(p, end);
-  const bool confirms = EndsWithSubscribe(kind);
+  const bool confirms = kind.ends_with("subscribe");
   const bool message = kind == "message" || kind == "pmessage" || kind == "smessage";
   if (!push && !confirms && !message) return PushKind::kNone;
   if (confirms) NoteSubscription(kind, NextText(p, end));
@@ -341,6 +340,11 @@ void Session::NoteSubscription(std::string_view kind, std::string_view name) {
   } else {
     pinned_->reasons |= Pinned::kSubscribed;
   }
+}
+
+// Who has no other subscription has none, then.
+void Session::OnSubscribeRefused() {
+  if (pinned_->subscriptions() == 0) pinned_->reasons &= static_cast<uint8_t>(~Pinned::kSubscribed);
 }
 
 // The last confirmation of a command has come.

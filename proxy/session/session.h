@@ -62,6 +62,7 @@ class Session final : public Pollable {
   // ---- From its own lane (pinned.cc).
   PushKind TakePush(std::string_view frame, bool awaits_confirmation);
   void Confirmed();
+  void OnSubscribeRefused();
   void OnPinnedLost();
   uint64_t id() const { return id_; }
 
@@ -188,6 +189,7 @@ class Session final : public Pollable {
   // local_commands.cc
   bool PassesOn(const routing::CommandSpec& spec, routing::Args args);
   Step Local(const routing::CommandSpec& spec, routing::Args args);
+  bool HelloUnderstood(routing::Args args);
   void Hello(routing::Args args);
   Step Select(routing::Args args);
   Step Reset();
@@ -262,8 +264,8 @@ class Session final : public Pollable {
   std::optional<uint32_t> StoreUserOf(const Account& account, std::string_view password);
   void BecomeStoreUser(uint32_t user);
   Step CheckAccess(const routing::CommandSpec& spec, routing::Args args);
-  Step StayAnonymous(std::string_view refusal);
-  Step RefuseAccess(ClientError kind, std::string_view text);
+  Step StayAnonymous(std::string_view refusal, bool exec);
+  Step RefuseAccess(ClientError kind, std::string_view text, bool exec = false);
   Step Auth(routing::Args args);
   Step HelloAuth(routing::Args args);
   Step Authenticate(routing::Args name_and_password, bool hello);
@@ -280,6 +282,7 @@ class Session final : public Pollable {
   Step SendTransaction(routing::Args exec);
   void ShowToMonitors(routing::Args exec);
   Step RefuseMulti();
+  std::string AbortedExec(std::string_view error);
   Step FailTransaction(ClientError kind, std::string_view text);
 
   bool resp3() const { return key_.protocol == Protocol::kResp3; }

@@ -39,6 +39,17 @@ Session::Step Session::TransactionCommand(const routing::CommandSpec& spec, Args
   return Step::kDone;
 }
 
+// As Redis: an EXEC that is refused itself ends the transaction.
+std::string Session::AbortedExec(std::string_view error) {
+  if (error.starts_with("ERR ")) error.remove_prefix(4);
+  std::string text = "EXECABORT Transaction discarded because of: " + std::string(error);
+  // UNWATCH is refused there just as well.
+  if (Watching() && pinned_->subscriptions() > 0) pinned_->soiled = true;
+  transaction_.reset();
+  ForgetWatch();
+  return text;
+}
+
 Session::Step Session::FailTransaction(ClientError kind, std::string_view text) {
   transaction_->failed = true;
   ReplyError(kind, text);
