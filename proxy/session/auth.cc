@@ -186,6 +186,47 @@ Session::Step Session::RefuseAccess(ClientError kind, std::string_view text, boo
   return Step::kClosed;
 }
 
+// What the proxy does itself to other clients, a user of the stores may do whom the
+// authority would let. kClosed: it was answered.
+Session::Step Session::MayAdminister(const routing::CommandSpec& spec, Args args) {
+  if (in_flight_ > 0) {
+    PauseFor(kDrain);
+    return Step::kPaused;
+  }
+  if (!auth_) {
+    auth_ = std::make_unique<AuthAttempt>();
+    std::vector<std::string> question;
+    for (const std::string_view word :
+         {std::string_view("ACL"), std::string_view("DRYRUN"), UserName()}) {
+      question.emplace_back(word);
+    }
+    question.insert(question.end(), args.begin(), args.end());
+    worker_.core().side_commands.Ask(worker_.core().authority(), std::nullopt, std::move(question),
+                                     [worker = &worker_, id = id_](std::string reply) {
+                                       worker->Post([worker, id, reply = std::move(reply)] {
+                                         for (const auto& session : worker->sessions()) {
+                                           if (session->id() == id && !session->closed())
+                                             session->OnAuthChecked(reply);
+                                         }
+                                       });
+                                     });
+  }
+  if (auth_->reply.empty()) {
+    PauseFor(kAuth);
+    return Step::kPaused;
+  }
+  const std::string reply = std::move(std::exchange(auth_, nullptr)->reply);
+  if (reply == "+OK\r\n") return Step::kDone;
+  if (!reply.starts_with('-')) {
+    return RefuseAccess(
+        ClientError::kNoPermission,
+        "NOPERM this user has no permissions to run the '" + spec.name + "' command");
+  }
+  return RefuseAccess(ClientError::kRefused,
+                      "ERR crossfade: whether this user may run '" + spec.name +
+                          "' is not known: " + reply.substr(1, reply.find('\r') - 1));
+}
+
 // ---- AUTH, and HELLO's
 
 // The session is drained.

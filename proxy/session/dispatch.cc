@@ -42,6 +42,10 @@ std::string Beginning(Args args) {
     if (serving == Serving::kRead) return SendRead(spec, args, request);
     if (serving == Serving::kWrite) return SendWrite(spec, args, request);
   }
+  if (serving == Serving::kSession && (spec.flags & routing::kAdmin) != 0 && key_.user != 0 &&
+      account_ == nullptr) {
+    if (const Step step = MayAdminister(spec, args); step != Step::kDone) return Unpaused(step);
+  }
   bool both = false;
   if (serving == Serving::kRefused) {
     const routing::AllowedServing allowed = worker_.plan().allow.Of(spec, args);

@@ -264,6 +264,7 @@ class Session final : public Pollable {
   std::optional<uint32_t> StoreUserOf(const Account& account, std::string_view password);
   void BecomeStoreUser(uint32_t user);
   Step CheckAccess(const routing::CommandSpec& spec, routing::Args args);
+  Step MayAdminister(const routing::CommandSpec& spec, routing::Args args);
   Step StayAnonymous(std::string_view refusal, bool exec);
   Step RefuseAccess(ClientError kind, std::string_view text, bool exec = false);
   Step Auth(routing::Args args);

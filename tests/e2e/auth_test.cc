@@ -189,6 +189,30 @@ TEST_P(StoreAuth, ADbIsTheUsersToSelectOrNot) {
   ExpectEqualWhenDrained();
 }
 
+TEST_P(StoreAuth, OtherClientsAreForThoseWhomTheStoreLetsHaveThem) {
+  StartWithPassword();
+  Admin({"ACL", "SETUSER", "low", "on", ">p", "~*", "&*", "+@all", "-@dangerous"});
+  Admin({"ACL", "SETUSER", "nokill", "on", ">p", "~*", "&*", "+@all", "-client|kill"});
+  RedisClient low(port()), nokill(port());
+  EXPECT_EQ(Say(low, {"AUTH", "low", "p"}), "OK");
+  EXPECT_EQ(Say(nokill, {"AUTH", "nokill", "p"}), "OK");
+  EXPECT_EQ(Say(low, {"CLIENT", "LIST"}), NoCommand("client|list"));
+  EXPECT_EQ(Say(low, {"CLIENT", "KILL", "TYPE", "normal"}), NoCommand("client|kill"));
+  EXPECT_EQ(Say(low, {"CLIENT", "PAUSE", "100000"}), NoCommand("client|pause"));
+  EXPECT_EQ(Say(low, {"CLIENT", "SETNAME", "x"}), "OK");
+  EXPECT_EQ(Say(low, {"MULTI"}), "OK");
+  EXPECT_EQ(Say(low, {"CLIENT", "PAUSE", "100000"}), NoCommand("client|pause"));
+  EXPECT_EQ(Say(low, {"EXEC"}), "EXECABORT Transaction discarded because of previous errors.");
+  EXPECT_EQ(Say(nokill, {"CLIENT", "KILL", "ID", "1"}), NoCommand("client|kill"));
+  EXPECT_NE(Say(nokill, {"CLIENT", "LIST"}).find(" user=low "), std::string::npos);
+  EXPECT_EQ(Say(nokill, {"CLIENT", "PAUSE", "1"}), "OK");
+  // It may do so from the next time on, as the store says then.
+  Admin({"ACL", "SETUSER", "low", "+client|list"});
+  EXPECT_NE(Say(low, {"CLIENT", "LIST"}).find(" name=x "), std::string::npos);
+  EXPECT_EQ(Say(low, {"SET", "k", "v"}), "OK");
+  ExpectEqualWhenDrained();
+}
+
 // As in a script's own test of Redis: who was in a db before AUTH is there still.
 TEST_P(StoreAuth, ADbSelectedBeforeAuthIsKept) {
   StartWithPassword();
