@@ -13,8 +13,10 @@ import shutil
 import signal
 import subprocess
 import tempfile
+import time
 
 OK = "ok"
+END_SECONDS = 5
 # What belongs to one server's process, disk or replicas, or tests its speed.
 LEFT_OUT = ("-slow", "-needs:repl", "-needs:debug", "-needs:save", "-needs:config-maxmemory",
             "-needs:config-resetstat", "-needs:pfdebug", "-needs:local-process", "-needs:latency")
@@ -26,25 +28,31 @@ class SuiteError(Exception):
     pass
 
 
-def kill_session(leader):
-    """Kills what is left of a session: timeout, for one, makes a process group of its own."""
-    while True:
-        left = []
-        for name in filter(str.isdigit, os.listdir("/proc")):
-            try:
-                with open(f"/proc/{name}/stat", errors="replace") as file:
-                    state, _, _, session = file.read().rpartition(")")[2].split()[:4]
-            except (OSError, ValueError):
-                continue
-            if int(session) == leader and state not in "ZX":
-                left.append(int(name))
-        if not left:
-            return
+def of_session(leader):
+    """The processes of a session: timeout, for one, makes a process group of its own."""
+    found = []
+    for name in filter(str.isdigit, os.listdir("/proc")):
+        try:
+            with open(f"/proc/{name}/stat", errors="replace") as file:
+                state, _, _, session = file.read().rpartition(")")[2].split()[:4]
+        except (OSError, ValueError):
+            continue
+        if int(session) == leader and state not in "ZX":
+            found.append(int(name))
+    return found
+
+
+def end_session(leader):
+    """Nothing of it is left afterwards; who removes files at the end has time to."""
+    deadline = time.monotonic() + END_SECONDS
+    while left := of_session(leader):
+        kind = signal.SIGTERM if time.monotonic() < deadline else signal.SIGKILL
         for pid in left:
             try:
-                os.kill(pid, signal.SIGKILL)
+                os.kill(pid, kind)
             except ProcessLookupError:
                 pass
+        time.sleep(0.05)
 
 
 def run_bounded(argv, timeout, log_path, cwd=None, env=None):
@@ -57,7 +65,7 @@ def run_bounded(argv, timeout, log_path, cwd=None, env=None):
     except subprocess.TimeoutExpired:
         return None
     finally:
-        kill_session(child.pid)
+        end_session(child.pid)
         child.wait()
 
 
