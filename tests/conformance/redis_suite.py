@@ -44,14 +44,17 @@ def of_session(leader):
 
 def end_session(leader):
     """Nothing of it is left afterwards; who removes files at the end has time to."""
-    deadline = time.monotonic() + END_SECONDS
+    kind, deadline = signal.SIGTERM, time.monotonic()
     while left := of_session(leader):
-        kind = signal.SIGTERM if time.monotonic() < deadline else signal.SIGKILL
-        for pid in left:
-            try:
-                os.kill(pid, kind)
-            except ProcessLookupError:
-                pass
+        if time.monotonic() >= deadline:
+            for pid in left:
+                try:
+                    os.kill(pid, kind)
+                except ProcessLookupError:
+                    pass
+            if kind == signal.SIGTERM:
+                deadline += END_SECONDS
+            kind = signal.SIGKILL
         time.sleep(0.05)
 
 
