@@ -29,9 +29,11 @@ TEST_P(Outage, NewStoreGoneAndBackEmptyUnderReadsIsNotNoticed) {
   ASSERT_TRUE(load.AwaitAnswered(LoadSize(0.2)));
   migration.fresh.Start();
   ASSERT_TRUE(load.AwaitAnswered(LoadSize(0.2)));
+  // On hot keys few reads are eligible, but some are.
+  EXPECT_TRUE(
+      Await([&] { return SumWhere(migration.Status()["read_decisions"], "store", "new") > 0; }));
   const LoadReport report = load.Stop();
   EXPECT_TRUE(report.failures.empty()) << Describe(report);
-  EXPECT_GT(SumWhere(migration.Status()["read_decisions"], "store", "new"), 0u);
   migration.ExpectEqualWhenDrained();
 }
 
