@@ -2,13 +2,14 @@
 #pragma once
 
 #include <cstdint>
+#include <optional>
 #include <string>
 
 namespace crossfade::proxy {
 
 struct AuthAttempt {
-  std::string reply;       // empty: not known yet
-  uint32_t former_db = 0;  // of a SELECT, should it be refused
+  std::string reply;                  // empty: not known yet
+  std::optional<uint32_t> former_db;  // of a SELECT, should it be refused
 };
 
 }  // namespace crossfade::proxy

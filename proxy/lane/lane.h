@@ -78,7 +78,6 @@ class Lane final : public StoreConnectionOwner {
   // What was sent last may take so much longer than limits.command_timeout.
   void AllowLonger(int64_t ms);
   // It runs a script, behind which the store may be busy.
-  uint64_t sent() const { return in_flight_.tail(); }
   void MarkScript() { scripts_end_ = in_flight_.tail(); }
   bool BehindScript(int64_t since_us) const;
   void MovedTo(const LaneKey& key);  // the store has said so

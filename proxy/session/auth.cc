@@ -175,12 +175,28 @@ Session::Step Session::StayAnonymous(std::string_view refusal, bool exec) {
   return Step::kDone;
 }
 
+// What a command that is refused on its way has begun is undone.
+void Session::AbandonCommand() {
+  LeaveGate();
+  if (const std::unique_ptr<AuthAttempt> attempt = std::move(auth_);
+      attempt && attempt->former_db) {
+    LaneKey key = key_;
+    key.db = *attempt->former_db;
+    UseLane(key);
+  }
+  if (!pinned_) return;
+  lane_ = pinned_->lane.get();
+  pinned_->reasons &= static_cast<uint8_t>(~Pinned::kCommand);
+  pinned_->wait_written = pinned_->wait_refused = false;
+  UnpinIfFree();
+}
+
 Session::Step Session::RefuseAccess(ClientError kind, std::string_view text, bool exec) {
   if (in_flight_ > 0) {
     PauseFor(kDrain);
     return Step::kPaused;
   }
-  LeaveGate();
+  AbandonCommand();
   if (transaction_) transaction_->failed = true;
   ReplyError(kind, exec ? AbortedExec(text) : std::string(text));
   return Step::kClosed;
@@ -299,7 +315,9 @@ Session::Step Session::Accept(const Account* account, std::string_view name,
       account != nullptr ? StoreUserOf(*account, password) : StoreUserOf(name, password);
   const config::Endpoint& endpoint = worker_.core().authority().endpoint();
   const bool moves = pinned_ && user && *user != key_.user;
-  if (!user || (moves && (hello || (*user == 0 && endpoint.password.empty())))) {
+  const bool cannot_move =
+      hello || (user == 0u && endpoint.password.empty()) || (pinned_ && !lane_->ready());
+  if (!user || (moves && cannot_move)) {
     if (user) worker_.store_users().Release(*user, worker_.now_us());
     ReplyError(ClientError::kRefused, user ? kPinnedToUser : kTooManyUsers);
     return Step::kClosed;
@@ -353,7 +371,7 @@ Session::Step Session::SelectAsUser(uint32_t db) {
     PauseFor(kLane);
     return Step::kPaused;
   }
-  const uint32_t former = std::exchange(auth_, nullptr)->former_db;
+  const uint32_t former = *std::exchange(auth_, nullptr)->former_db;
   if (!lane_->ready()) {
     key.db = former;
     UseLane(key);

@@ -118,6 +118,7 @@ Session::Step Session::Refuse(const CommandSpec* spec, Args args, ClientError ki
     PauseFor(kDrain);
     return Step::kPaused;
   }
+  LeaveGate();
   if (transaction_) transaction_->failed = true;
   std::string text;
   const std::string name(args[0].substr(0, 128));

@@ -86,6 +86,7 @@ Session::Step Session::Select(Args args) {
   LaneKey key = key_;
   key.db = static_cast<uint32_t>(db);
   if (pinned_ && key != key_) {
+    if (const Step step = NeedsLane(); step != Step::kDone) return Unpaused(step);
     pinned_->wanted_db = key.db;
     std::string text;
     routing::AppendCommand(text, {"SELECT", std::to_string(db)});

@@ -27,8 +27,10 @@ struct Pinned {
   Pinned() = default;
   Pinned(const Pinned&) = delete;
   Pinned& operator=(const Pinned&) = delete;
-  ~Pinned() {
+  ~Pinned() { CountNoMonitor(); }
+  void CountNoMonitor() {
     if (monitors != nullptr) monitors->fetch_sub(1, std::memory_order_relaxed);
+    monitors = nullptr;
   }
 
   std::unique_ptr<Lane> lane;

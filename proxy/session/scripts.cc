@@ -74,14 +74,11 @@ Session::Step Session::Script(const CommandSpec& spec, Args args, std::string_vi
 }
 
 Session::Step Session::ScriptCall(const CommandSpec& spec, Args args, std::string_view request) {
-  const uint64_t before = lane_ != nullptr ? lane_->sent() : UINT64_MAX;
+  const auto before = in_flight_;
   const Step step = SendScript(spec, args, request);
   // Of a write that others wait for, it is not the last.
   const bool mirrored = worker_.script.what != ScriptRun::What::kNone;
-  if (step == Step::kDone && !mirrored && lane_ != nullptr && !lane_->quiet() &&
-      lane_->sent() != before) {
-    lane_->MarkScript();
-  }
+  if (step == Step::kDone && !mirrored && in_flight_ != before) lane_->MarkScript();
   return step;
 }
 
@@ -242,7 +239,7 @@ Session::Step Session::RefuseBusy() {
     PauseFor(kDrain);
     return Step::kPaused;
   }
-  LeaveGate();
+  AbandonCommand();
   std::string text = worker_.busy_text();
   if (last_command_->id == CommandId::kExec) {
     text = "EXECABORT Transaction discarded because of: " + text;

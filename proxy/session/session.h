@@ -266,6 +266,7 @@ class Session final : public Pollable {
   Step CheckAccess(const routing::CommandSpec& spec, routing::Args args);
   Step MayAdminister(const routing::CommandSpec& spec, routing::Args args);
   Step StayAnonymous(std::string_view refusal, bool exec);
+  void AbandonCommand();
   Step RefuseAccess(ClientError kind, std::string_view text, bool exec = false);
   Step Auth(routing::Args args);
   Step HelloAuth(routing::Args args);
@@ -291,6 +292,7 @@ class Session final : public Pollable {
 
   // pinned.cc
   Step Pin(Pinned::Reason reason);
+  Step OwnLane(Pinned::Reason reason);
   void UnpinIfFree();
   Step PinnedCommand(const routing::CommandSpec& spec, routing::Args args,
                      std::string_view request);

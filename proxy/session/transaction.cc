@@ -112,6 +112,7 @@ Session::Step Session::Exec(Args args) {
     return Step::kDone;
   }
   if (transaction_->failed) {
+    LeaveGate();  // it may have failed while it waited there
     ShowToMonitors(args);
     transaction_.reset();
     ForgetWatch();
@@ -120,6 +121,7 @@ Session::Step Session::Exec(Args args) {
     return Step::kDone;
   }
   if (Watching() && pinned_->watch_lost) {
+    LeaveGate();
     transaction_.reset();
     WatchIsOver();
     Reply(resp3() ? "_\r\n" : "*-1\r\n");

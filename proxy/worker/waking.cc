@@ -169,7 +169,9 @@ void Waking::BeginPlan() {
 }
 
 bool Waking::Serves(const Lane& lane, const Waiter& waiter) const {
-  return !lane.owned() && waiter.manner == lane.manner() && waiter.db == lane.key().db;
+  // Each worker numbers its own users of the stores.
+  const bool same_user = lane.key().user == 0 || waiter.worker == worker_.index();
+  return !lane.owned() && same_user && waiter.manner == lane.manner() && waiter.db == lane.key().db;
 }
 
 void Waking::Start(Lane& lane, Waiter& waiter) {
