@@ -47,7 +47,8 @@ bool Await(const std::function<bool()>& holds, std::chrono::milliseconds timeout
 Migration::Migration(MigrationOptions options)
     : legacy(options.legacy_args), fresh(options.fresh_args) {
   if (options.relay) relay.emplace(fresh.port(), options.relay_marker);
-  config.legacy_port = legacy.port();
+  if (options.legacy_relay) legacy_relay.emplace(legacy.port());
+  config.legacy_port = options.legacy_relay ? legacy_relay->port() : legacy.port();
   config.new_port = options.relay ? relay->port() : fresh.port();
 }
 

@@ -32,6 +32,7 @@ struct MigrationOptions {
   bool relay = false;
   std::string relay_marker = "";  // Relay's
   std::vector<std::string> fresh_args = {};
+  bool legacy_relay = false;  // one in front of legacy too
 };
 
 class Migration {
@@ -42,7 +43,7 @@ class Migration {
   ProxyConfig config;
   RedisServer legacy;
   RedisServer fresh;  // the new store
-  std::optional<Relay> relay;
+  std::optional<Relay> relay, legacy_relay;
   std::optional<ProxyProcess> proxy;
 
   bool Start();                        // the proxy, ready

@@ -116,6 +116,7 @@ void Load::Take(Connection& connection) {
   answered_ += taken;
   if (connection.client.lost() && !connection.failed) {
     connection.failed = true;
+    if (options_.losable) return;
     Fail("lost a connection (" + connection.client.why_lost() + ") with " +
          std::to_string(connection.unanswered.size()) + " unanswered" +
          (connection.unanswered.empty() ? ""

@@ -28,6 +28,7 @@ struct LoadOptions {
   RandomOptions commands;
   // Errors that the test expects besides a server's own (a store that is down).
   std::function<bool(const std::string& error)> tolerated;
+  bool losable = false;  // connections may be lost
 };
 
 struct LoadReport {

@@ -56,6 +56,7 @@ std::string ToYaml(const ProxyConfig& config, uint16_t port, uint16_t admin_port
       << "  new: " << StoreOf(config.new_store, config.new_login, config.new_port) << "\n"
       << "stage: " << config.stage << "\n";
   AppendMap(out, "mirror", config.mirror);
+  AppendMap(out, "journal", config.journal);
   AppendMap(out, "limits", config.limits);
   if (!config.allow.empty()) out << "allow: " << config.allow << "\n";
   if (config.users) {

@@ -30,6 +30,7 @@ struct ProxyConfig {
   std::string stage = "mirror";
   std::map<std::string, std::string> mirror;
   std::map<std::string, std::string> reads;
+  std::map<std::string, std::string> journal;
   std::vector<std::string> routes;  // each a YAML map in flow style
   std::map<std::string, std::string> limits;
   std::string allow;                              // a YAML list in flow style; empty for none

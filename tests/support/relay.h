@@ -31,6 +31,8 @@ class Relay {
   void Pause() { paused_ = true; }
   void Resume() { paused_ = false; }
   void ResetConnections() { ++resets_wanted_; }
+  // Of the connections to come.
+  void SetTarget(uint16_t port) { target_port_ = port; }
   uint64_t accepted() const { return accepted_; }
 
  private:
@@ -42,7 +44,7 @@ class Relay {
   bool Serve(Link& link, short client_events, short target_events);
 
   PortLease lease_;
-  const uint16_t target_port_;
+  std::atomic<uint16_t> target_port_;
   const std::string marker_;
   int listener_ = -1;
   std::atomic<int> delay_ms_{0};
