@@ -85,6 +85,16 @@ void DirtyKeys::SyncSent(uint32_t db, std::string_view name, uint64_t seq) {
   if (it != keys_.end()) it->second.sync_sent = std::max(it->second.sync_sent, seq);
 }
 
+uint64_t DirtyKeys::JournalSegment(uint32_t db, std::string_view name) const {
+  const auto it = keys_.find(View{db, name});
+  return it == keys_.end() ? kNoSegment : it->second.segment;
+}
+
+void DirtyKeys::SetJournalSegment(uint32_t db, std::string_view name, uint64_t segment) {
+  const auto it = keys_.find(View{db, name});
+  if (it != keys_.end()) it->second.segment = segment;
+}
+
 bool DirtyKeys::SyncApplied(uint32_t db, std::string_view name, uint64_t seq) {
   const auto it = keys_.find(View{db, name});
   if (it == keys_.end()) return false;

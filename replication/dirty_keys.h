@@ -42,6 +42,10 @@ class DirtyKeys {
   void SyncReadFailed(uint32_t db, std::string_view name);
   void SyncLogged(uint32_t db, std::string_view name, uint64_t seq);
   void SyncSent(uint32_t db, std::string_view name, uint64_t seq);
+  // Which segment of the intent journal says that the key is dirty.
+  static constexpr uint64_t kNoSegment = UINT64_MAX;
+  uint64_t JournalSegment(uint32_t db, std::string_view name) const;
+  void SetJournalSegment(uint32_t db, std::string_view name, uint64_t segment);
   // True when the key is clean now.
   bool SyncApplied(uint32_t db, std::string_view name, uint64_t seq);
   // A store refused the sync: tried again after a while that doubles.
@@ -54,6 +58,11 @@ class DirtyKeys {
   template <class F>
   void ForEach(F f) const {
     for (const auto& [key, record] : keys_) f(key.db, std::string_view(key.name));
+  }
+  // f(db, name, segment) for every key; it may change the segment.
+  template <class F>
+  void ForEachSegment(F f) {
+    for (auto& [key, record] : keys_) f(key.db, std::string_view(key.name), record.segment);
   }
 
  private:
@@ -84,6 +93,7 @@ class DirtyKeys {
     uint64_t sync_sent = 0;    // newest sync sent to the follower
     bool requested = false;    // queued or being read
     uint8_t refusals = 0;
+    uint64_t segment = kNoSegment;
     int64_t not_before_us = 0;
   };
   using Map = std::unordered_map<KeyName, Record, Hash, Equal>;

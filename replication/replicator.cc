@@ -67,6 +67,8 @@ void Replicator::BeginCopy() {
   scripts_.claim = {};
   // No effect is applied before its keys are synced, and syncs tell their expiries.
   expiries_.Clear();
+  known_from_ = intents_.last();
+  RecordState();
 }
 
 void Replicator::AddScanned(uint32_t db, std::string_view key) {
@@ -74,7 +76,9 @@ void Replicator::AddScanned(uint32_t db, std::string_view key) {
 }
 
 void Replicator::FinishCopy() {
-  if (state_ == MirrorState::kCopying) state_ = MirrorState::kLive;
+  if (state_ != MirrorState::kCopying) return;
+  state_ = MirrorState::kLive;
+  RecordState();
 }
 
 void Replicator::Trust() {
@@ -82,6 +86,7 @@ void Replicator::Trust() {
   expiries_.AddEvery();
   expiries_unknown_seq_ = log_.head_seq();
   state_ = MirrorState::kLive;
+  RecordState();
 }
 
 void Replicator::LeaveLive(std::string_view reason) {
@@ -90,6 +95,7 @@ void Replicator::LeaveLive(std::string_view reason) {
   ++era_;
   for (uint64_t seq = next_; seq <= log_.head_seq(); ++seq) Drop(log_.At(seq), seq);
   dirty_.Clear();
+  RecordState();
   scripts_.FollowerForgot();
   if (in_flight_ == 0) PopDone();
   events_.OnCopyWanted(reason);
@@ -100,7 +106,9 @@ void Replicator::LeaveLive(std::string_view reason) {
 void Replicator::MarkKey(uint32_t db, std::string_view key, Drift reason, uint64_t seq,
                          bool count) {
   if (!recorded()) return;
-  if (dirty_.Mark(db, key, seq) && count) {
+  const bool was_clean = dirty_.Mark(db, key, seq);
+  if (was_clean && claim_ == FollowerClaim::kLive) RecordDirty(db, key);
+  if (was_clean && count) {
     ++counters_.drift[static_cast<size_t>(reason)];
     events_.OnDrift(reason, db, key);
   }

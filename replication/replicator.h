@@ -9,6 +9,7 @@
 
 #include <array>
 #include <cstdint>
+#include <memory>
 #include <span>
 #include <string>
 #include <string_view>
@@ -18,6 +19,8 @@
 #include "replication/effects.h"
 #include "replication/expiry_filter.h"
 #include "replication/intent_window.h"
+#include "replication/journal/intent_journal.h"
+#include "replication/journal/recovery.h"
 #include "replication/key_gate.h"
 #include "replication/key_stripes.h"
 #include "replication/mirror_log.h"
@@ -113,6 +116,13 @@ struct WriteRecord {
   ScriptRun script;                // of a script; of a transaction only `undeclared`
 };
 
+// What the intent journal keeps of a write: the name of its only key, or else what
+// is parsed for its keys' names.
+struct WriteText {
+  std::string_view only_key;
+  std::string_view request;
+};
+
 // Bytes to be sent, and the block they lie in.
 struct Piece {
   const char* data;
@@ -134,7 +144,7 @@ class Replicator {
   // ---- Writes, from the lanes.
   KeyGate& gate() { return gate_; }
   // The write has entered the gate and is about to be sent.
-  void BeginWrite(WriteRecord& write, int64_t now_us);
+  void BeginWrite(WriteRecord& write, const WriteText& text, int64_t now_us);
   // Its reply (and the deadlines behind it) has come: derives the effect, logs
   // it, and leaves the gate. Returns the entry's number, 0 when there is none.
   uint64_t FinishWrite(LaneId lane, WriteRecord& write, std::string_view reply, int64_t unix_ms);
@@ -160,6 +170,20 @@ class Replicator {
     syncs_held_ += hold ? 1u : ~0u;
     if (hold) ++sync_round_;
   }
+
+  // ---- The intent journal (replicator_journal.cc); none until it is begun.
+  // What is open now is in it from the beginning; of writes in flight it does not
+  // know, so that it says nothing of the follower until they are done.
+  void BeginJournal(uint64_t generation, IntentJournal::Sizes sizes);
+  void EndJournal() { journal_.reset(); }
+  // False when there is nothing to be written.
+  bool TakeJournalBlock(int64_t unix_ms, JournalBlock& block);
+  void CloseJournal();
+  const IntentJournal* journal() const { return journal_.get(); }
+  // Which two processes what is known of the follower is about.
+  void SetStores(std::string authority_run_id, std::string follower_run_id);
+  // What a journal of before says: the follower is as the authority, but for `dirty`.
+  void Resume(const JournalState& state, const std::vector<RecoveredKey>& dirty);
 
   // ---- The applier's connection.
   void FollowerReady();  // connected, and all earlier connections are dead
@@ -243,7 +267,7 @@ class Replicator {
   // missing: what they do is synced. Must outlive the replicator.
   void set_follower_lacks(const routing::CommandSet* commands) { follower_lacks_ = commands; }
   void set_memory_bytes(uint64_t bytes) { memory_bytes_ = bytes; }
-  void set_clock_offset_ms(int64_t offset) { clock_offset_ms_ = offset; }
+  void set_clock_offset_ms(int64_t offset);
   bool Drained() const { return log_.empty() && dirty_.empty() && intents_.empty(); }
 
  private:
@@ -302,6 +326,12 @@ class Replicator {
   void MarkNamed(uint32_t db, Drift reason, uint64_t seq);
   void MarkKey(uint32_t db, std::string_view key, Drift reason, uint64_t seq, bool count);
   void Done(WriteKeys& keys, uint64_t intent, bool sent);
+  // replicator_journal.cc
+  void RecordIntent(const WriteRecord& write, const WriteText& text);
+  void RecordDirty(uint32_t db, std::string_view key);
+  void RecordClean(uint32_t db, std::string_view key, uint64_t segment);
+  void RecordState();
+  void RecordLongOpen();
   void Count(const LogEntry& entry, uint64_t seq);
   void Collapse();
 
@@ -336,6 +366,10 @@ class Replicator {
   MirrorLog log_;
   DirtyKeys dirty_;
   ScriptBook scripts_;
+  std::unique_ptr<IntentJournal> journal_;
+  FollowerClaim claim_ = FollowerClaim::kNothing;
+  uint64_t known_from_ = 0;  // of writes with a greater number the journal knows
+  std::string authority_run_id_, follower_run_id_;
   ReplicatorCounters counters_;
   uint64_t last_dropped_ = 0;
   int64_t clock_offset_ms_ = 0;
@@ -371,6 +405,7 @@ class Replicator {
   std::vector<StreamLength> transaction_lengths_;
   Positions positions_;
   std::vector<uint32_t> dbs_;
+  std::vector<JournalKey> journal_keys_;
   std::string resp2_;
   std::string guards_;
   uint32_t guard_count_ = 0;

@@ -285,7 +285,8 @@ void Replicator::FinishSyncEntry(LogEntry& entry, uint64_t seq, std::string_view
   Parse(entry.Effect());
   const std::string_view key = parsed_args_[1];
   if (frame.front() != '-') {
-    dirty_.SyncApplied(entry.db, key, seq);
+    const uint64_t segment = dirty_.JournalSegment(entry.db, key);
+    if (dirty_.SyncApplied(entry.db, key, seq)) RecordClean(entry.db, key, segment);
     return;
   }
   ++counters_.syncs_refused;

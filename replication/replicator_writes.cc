@@ -28,7 +28,7 @@ std::string_view ElementsOf(std::string_view frame) {
 
 }  // namespace
 
-void Replicator::BeginWrite(WriteRecord& write, int64_t now_us) {
+void Replicator::BeginWrite(WriteRecord& write, const WriteText& text, int64_t now_us) {
   write.intent = 0;
   if (write.shadow) return;
   write.intent = intents_.Open(now_us);
@@ -38,6 +38,7 @@ void Replicator::BeginWrite(WriteRecord& write, int64_t now_us) {
   };
   for (const uint64_t hash : write.keys.hashes()) count(stripes_.Of(hash));
   if (write.keys.all()) count(stripes_.all());
+  if (journal_ && recorded()) RecordIntent(write, text);
 }
 
 void Replicator::Done(WriteKeys& keys, uint64_t intent, bool sent) {

@@ -321,7 +321,9 @@ Session::Step Session::SendWrite(const CommandSpec& spec, Args args, std::string
   write.keys.Set(worker_.hashes, all);
   if (script) [[unlikely]]
     write.script = worker_.script;
-  core.replicator.BeginWrite(write, worker_.now_us());
+  const bool one_key = !all && worker_.single_key_at_1;
+  core.replicator.BeginWrite(write, {one_key ? args[1] : std::string_view(), request},
+                             worker_.now_us());
   core.last_intent.store(write.intent, std::memory_order_relaxed);
   lock.unlock();
   const replication::AskBehind ask = replication::WhatToAskBehind(spec, args);

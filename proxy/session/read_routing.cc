@@ -133,7 +133,7 @@ bool Session::SendShadow(const routing::CommandSpec& spec, routing::Args args,
     write.shadow = true;
     write.route = worker_.plan().counters[route.index]->id;
     write.keys.Set(worker_.hashes, false);
-    core.replicator.BeginWrite(write, worker_.now_us());
+    core.replicator.BeginWrite(write, {}, worker_.now_us());
   }
   if (!worker_.kept_names.empty()) Protect(worker_.batch.next);
   const ReplyTo to = NewReply(Source::kAuthority, worker_.hashes);

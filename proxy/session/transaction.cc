@@ -181,7 +181,7 @@ Session::Step Session::SendTransaction(Args exec) {
       write->script.what = replication::ScriptRun::What::kTransaction;
       write->script.undeclared = transaction_->undeclared;
     }
-    core.replicator.BeginWrite(*write, worker_.now_us());
+    core.replicator.BeginWrite(*write, {{}, transaction_->bytes}, worker_.now_us());
     core.last_intent.store(write->intent, std::memory_order_relaxed);
   }
   if (wakes) worker_.waking().PlanBehindTransaction(*lane_, transaction_->bytes);

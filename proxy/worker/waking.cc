@@ -216,7 +216,7 @@ void Waking::SendPlanned(Lane& lane) {
       write.block = lane.out().block();
       write.keys.Set({hashes_.data() + hashes_begin, planned.hashes_end - hashes_begin},
                      planned.all);
-      core.replicator.BeginWrite(write, worker_.now_us());
+      core.replicator.BeginWrite(write, {{}, write.request}, worker_.now_us());
       core.last_intent.store(write.intent, std::memory_order_relaxed);
     }
     lane.SentAttempt(planned.id, planned.questions, planned.recorded, planned.changes, size);

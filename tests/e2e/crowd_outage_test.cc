@@ -47,8 +47,7 @@ class CrowdOutage : public ::testing::TestWithParam<int> {
   uint16_t port() const { return migration_.proxy->port(); }
 
   // One element after another, each to who has waited longest.
-  void ServeTheBlocked() {
-    RedisClient pusher(port());
+  void ServeTheBlocked(RedisClient& pusher) {
     for (int i = 0; i < kBlocked; ++i) {
       const std::string element = std::to_string(i + 100);
       ASSERT_TRUE(pusher.Call({"RPUSH", "q", element}).ok());
@@ -69,7 +68,8 @@ INSTANTIATE_TEST_SUITE_P(Each, CrowdOutage, ::testing::Values(1, 2), WorkersName
 
 TEST_P(CrowdOutage, NobodyNoticesThatTheFollowerIsKilled) {
   migration_.fresh.Kill();
-  ServeTheBlocked();
+  RedisClient pusher(port());
+  ServeTheBlocked(pusher);
   RedisClient publisher(port());
   EXPECT_EQ(publisher.Call({"PUBLISH", "news", "x"}).integer, kSubscribed);
   for (auto& client : subscribed_) {
@@ -94,7 +94,7 @@ TEST_P(CrowdOutage, TheAuthorityIsKilledAndComesBack) {
   ASSERT_TRUE(Await([&] { return client.Call({"SET", "back", "1"}).ok(); }));
   for (auto& watching : watching_) EXPECT_EQ(watching->Call({"EXEC"}), "*-1\r\n");
   EXPECT_EQ(client.Call({"EXISTS", "executed"}).integer, 0);
-  ServeTheBlocked();
+  ServeTheBlocked(client);  // whose worker is known to be connected again
   EXPECT_EQ(watching_[0]->Call({"WATCH", "watched"}), "+OK\r\n");
   migration_.ExpectEqualWhenDrained();
 }

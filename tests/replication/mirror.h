@@ -144,7 +144,7 @@ class Mirror {
   }
   std::unique_ptr<Sent> SendPrepared(std::unique_ptr<Sent> sent) {
     EXPECT_TRUE(replicator.gate().TryEnter(sent->lane, sent->record.keys.gate()));
-    replicator.BeginWrite(sent->record, now_us);
+    replicator.BeginWrite(sent->record, {{}, sent->bytes}, now_us);
     return sent;
   }
   std::unique_ptr<Sent> SendShadow(std::string_view line, uint32_t db = 0) {

@@ -144,7 +144,7 @@ class ReplicatorRandomTest : public testing::TestWithParam<uint64_t> {
     waiting_[ticket] = {lane, std::move(command)};
   }
   void Send(size_t lane, Command command) {
-    if (command.write) r_.BeginWrite(command.write->record, m_.now_us);
+    if (command.write) r_.BeginWrite(command.write->record, {{}, command.write->bytes}, m_.now_us);
     lanes_[lane].in_flight.push_back(std::move(command));
   }
   void Write() {

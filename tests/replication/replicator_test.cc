@@ -99,7 +99,7 @@ TEST_F(ReplicatorTest, WhoEntersAfterALoggedWriteIsLoggedBehindIt) {
   const uint64_t ticket = r_.gate().Wait(1, second->record.keys.gate(), &m_.events);
   EXPECT_EQ(m_.Reply(*first, kOk), 1u);
   ASSERT_EQ(m_.events.entered, std::vector{ticket});
-  r_.BeginWrite(second->record, m_.now_us);
+  r_.BeginWrite(second->record, {{}, second->bytes}, m_.now_us);
   EXPECT_EQ(m_.Reply(*second, kOk), 2u);
   EXPECT_EQ(m_.Apply({kOk, kOk}), (Lines{"SET k 1", "SET k 2"}));
   m_.ExpectDrained();
@@ -112,7 +112,7 @@ TEST_F(ReplicatorTest, WhoEntersAfterAnUnknownEffectFindsTheKeyDirty) {
   r_.gate().Wait(1, second->record.keys.gate(), &m_.events);
   EXPECT_EQ(m_.Reply(*first, "-ERR of the script\r\n"), 0u);
   EXPECT_TRUE(Dirty("k"));
-  r_.BeginWrite(second->record, m_.now_us);
+  r_.BeginWrite(second->record, {{}, second->bytes}, m_.now_us);
   EXPECT_EQ(m_.Reply(*second, kOk), 0u) << "its effect would be dropped";
   EXPECT_EQ(m_.Drift(Drift::kUnknownEffect), 1u);
   EXPECT_EQ(m_.Feed(), Lines{});

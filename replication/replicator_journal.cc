@@ -1,0 +1,114 @@
+// Replicator: what the intent journal is told (design §6).
+#include <utility>
+
+#include "replication/replicator.h"
+
+namespace crossfade::replication {
+
+void Replicator::RecordIntent(const WriteRecord& write, const WriteText& text) {
+  if (write.keys.all() || write.script.undeclared) return journal_->WriteAll(write.intent);
+  if (text.only_key.data() != nullptr) {
+    return journal_->Write(write.intent, {write.db, text.only_key});
+  }
+  Parse(text.request);
+  journal_keys_.clear();
+  ForEachKey(write.db, [this](std::string_view name, routing::Access access, uint32_t db) {
+    if (access != routing::Access::kRead) journal_keys_.push_back({db, name});
+  });
+  journal_->Write(write.intent, journal_keys_);
+}
+
+void Replicator::RecordDirty(uint32_t db, std::string_view key) {
+  if (journal_) dirty_.SetJournalSegment(db, key, journal_->Dirty({db, key}));
+}
+
+void Replicator::RecordClean(uint32_t db, std::string_view key, uint64_t segment) {
+  if (journal_ && segment != DirtyKeys::kNoSegment) journal_->Clean({db, key}, segment);
+}
+
+// The follower counts as live once the journal knows of every write that is not done.
+void Replicator::RecordState() {
+  const bool was_live = claim_ == FollowerClaim::kLive;
+  const bool known = intents_.low_water() >= known_from_;
+  if (state_ == MirrorState::kLive && known) {
+    claim_ = FollowerClaim::kLive;
+  } else if (recorded() || claim_ == FollowerClaim::kLive) {
+    claim_ = FollowerClaim::kOurs;
+  }
+  if (!journal_) return;
+  if (claim_ == FollowerClaim::kLive && !was_live) {
+    dirty_.ForEachSegment([this](uint32_t db, std::string_view name, uint64_t& segment) {
+      segment = journal_->Dirty({db, name});
+    });
+  }
+  const JournalState state{claim_, !scripts_.claim.holds(), clock_offset_ms_, authority_run_id_,
+                           follower_run_id_};
+  if (journal_->state() == state) return;
+  journal_->SetState(state);
+  journal_->ReplaceFormer();
+}
+
+void Replicator::BeginJournal(uint64_t generation, IntentJournal::Sizes sizes) {
+  journal_ = std::make_unique<IntentJournal>(generation, intents_.last() + 1, sizes);
+  known_from_ = intents_.last();
+  if (claim_ == FollowerClaim::kLive) claim_ = FollowerClaim::kOurs;
+  if (claim_ == FollowerClaim::kNothing && !recorded()) return;
+  RecordState();
+}
+
+void Replicator::CloseJournal() {
+  if (journal_) journal_->Close();
+}
+
+void Replicator::SetStores(std::string authority_run_id, std::string follower_run_id) {
+  authority_run_id_ = std::move(authority_run_id);
+  follower_run_id_ = std::move(follower_run_id);
+}
+
+void Replicator::set_clock_offset_ms(int64_t offset) {
+  clock_offset_ms_ = offset;
+  if (claim_ != FollowerClaim::kNothing) RecordState();
+}
+
+void Replicator::Resume(const JournalState& state, const std::vector<RecoveredKey>& dirty) {
+  if (state_ != MirrorState::kUnfinished || !Quiet()) return;
+  SetStores(state.authority_run_id, state.follower_run_id);
+  clock_offset_ms_ = state.clock_offset_ms;
+  BeginCopy();
+  if (state.undeclared_ran) {
+    scripts_.claim = {1, {}, "a script that does not declare its keys ran before the restart"};
+  }
+  for (const RecoveredKey& key : dirty) dirty_.Mark(key.db, key.name, log_.head_seq());
+  Trust();
+}
+
+// What is open for long is said again, so that old segments may go.
+void Replicator::RecordLongOpen() {
+  const uint64_t below = journal_->RecordAgainBelow();
+  if (below > 0 && claim_ == FollowerClaim::kLive) {
+    dirty_.ForEachSegment([&](uint32_t db, std::string_view name, uint64_t& segment) {
+      if (segment < below) segment = journal_->DirtyStill({db, name}, segment);
+    });
+  }
+  if (log_.empty() || !journal_->KeptByWrites(intents_.low_water())) return;
+  // Writes wait in the log for a follower that does not come back. What survives a
+  // collapse concerns every key, and lets no follower read pass, whatever the lag.
+  Collapse();
+  for (uint64_t seq = log_.applied_seq() + 1; seq <= log_.head_seq(); ++seq) {
+    LogEntry& entry = log_.At(seq);
+    if (entry.intent == 0 || entry.kind == EntryKind::kDropped) continue;
+    const uint64_t again = intents_.Open(intents_.oldest_us());
+    journal_->WriteAll(again);
+    intents_.Close(std::exchange(entry.intent, again));
+  }
+}
+
+bool Replicator::TakeJournalBlock(int64_t unix_ms, JournalBlock& block) {
+  if (!journal_) return false;
+  const bool may_be_live = state_ == MirrorState::kLive && claim_ != FollowerClaim::kLive;
+  if (may_be_live || journal_->state().undeclared_ran == scripts_.claim.holds()) RecordState();
+  RecordLongOpen();
+  return journal_->Take(intents_.low_water(), unix_ms, block);
+}
+
+}  // namespace crossfade::replication
