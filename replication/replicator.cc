@@ -84,14 +84,31 @@ void Replicator::FinishCopy() {
 void Replicator::Trust() {
   if (state_ != MirrorState::kCopying) return;
   expiries_.AddEvery();
+  expiries_told_ = false;
   expiries_unknown_seq_ = log_.head_seq();
   state_ = MirrorState::kLive;
   RecordState();
 }
 
+void Replicator::ExpiriesTold(int64_t now_us) {
+  expiries_told_ = true;
+  expiries_settle_us_ = now_us + MarginMs() * 1'000;
+  expiries_settle_intent_ = 0;
+}
+
+void Replicator::SettleExpiries(int64_t now_us) {
+  if (!expiries_told_ || now_us < expiries_settle_us_) return;
+  // What is under way now may have run before.
+  if (expiries_settle_intent_ == 0) expiries_settle_intent_ = intents_.last() + 1;
+  if (intents_.low_water() + 1 < expiries_settle_intent_) return;
+  expiries_told_ = false;
+  expiries_.KnownAgain();
+}
+
 void Replicator::LeaveLive(std::string_view reason) {
   if (!recorded()) return;
   state_ = MirrorState::kUnfinished;
+  expiries_told_ = false;
   ++era_;
   for (uint64_t seq = next_; seq <= log_.head_seq(); ++seq) Drop(log_.At(seq), seq);
   dirty_.Clear();

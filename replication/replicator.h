@@ -218,11 +218,14 @@ class Replicator {
   bool expiries_unknown() const { return expiries_.every(); }
   // What made them unknown has reached the follower, so that it can be asked.
   bool ExpiriesCanBeLearnt() const {
-    return expiries_.every() && log_.applied_seq() >= expiries_unknown_seq_;
+    return expiries_.every() && !expiries_told_ && log_.applied_seq() >= expiries_unknown_seq_;
   }
   uint64_t expiries_unknown_seq() const { return expiries_unknown_seq_; }
   void AddExpiry(uint64_t key_hash) { expiries_.Add(key_hash); }
-  void ExpiriesKnown() { expiries_.KnownAgain(); }
+  // All that the follower has were told. Of a key that its clock has taken away, and
+  // the authority's not yet, it told nothing: they are known when that is over.
+  void ExpiriesTold(int64_t now_us);
+  void SettleExpiries(int64_t now_us);  // to be called now and then
   // The follower or the authority is not what it was: nothing is known of any key.
   void LeaveLive(std::string_view reason);
 
@@ -390,6 +393,9 @@ class Replicator {
   BlockRef select_text_;
   uint32_t syncs_under_way_ = 0;  // being read, or in the log
   uint64_t expiries_unknown_seq_ = 0;
+  bool expiries_told_ = false;
+  int64_t expiries_settle_us_ = 0;
+  uint64_t expiries_settle_intent_ = 0;
   bool last_write_dirtied_ = false;
   uint32_t syncs_held_ = 0;  // lanes lost and not yet known to be dead
   uint32_t sync_round_ = 0;  // rises with each such lane

@@ -140,6 +140,7 @@ uint64_t Replicator::Log(WriteRecord& write, std::string_view reply, bool whole_
     if (state_ == MirrorState::kLive && dirty_.empty()) {
       const uint64_t seq = AppendEffect(write, EntryKind::kSwap, reply);
       expiries_.AddEvery();
+      expiries_told_ = false;
       expiries_unknown_seq_ = seq;
       return seq;
     }
@@ -310,6 +311,8 @@ uint64_t Replicator::DeriveShadow(WriteRecord& write, std::string_view reply) {
   Parse(write.request);
   if (!dirty_.empty() && AnyKeyAwaitsSync(write.db)) return 0;
   BuildGuards(write.db);
+  // A key that was given an expiry behind this read's sending: it was not asked for.
+  if (guard_count_ > write.deadlines.size()) return 0;
   const routing::Args args(parsed_args_);
   if (write.resp3 && ToResp2(write.spec, args, reply, resp2_)) reply = resp2_;
   const uint64_t digest = CanonicalDigest(*write.spec, args, reply);
@@ -320,7 +323,10 @@ uint64_t Replicator::DeriveShadow(WriteRecord& write, std::string_view reply) {
   entry.replies = guard_count_ + 1;
   entry.route = write.route;
   entry.keys.Set({}, false);
-  for (const int64_t deadline : write.deadlines) {
+  const bool read_as_gone = write.deadlines.size() == 1 && routing::IsEmptyReply(reply);
+  for (int64_t deadline : write.deadlines) {
+    // No key behind the read, under the gate: it may have expired in between.
+    if (deadline == -2 && !read_as_gone) deadline = 0;
     if (deadline < 0) continue;
     const int64_t earliest = entry.authority_deadline_ms;
     entry.authority_deadline_ms = earliest < 0 ? deadline : std::min(earliest, deadline);

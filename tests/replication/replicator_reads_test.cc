@@ -296,6 +296,32 @@ TEST_F(ReplicatorShadowsTest, OfSeveralKeysTheEarliestDeadlineCounts) {
   m_.ExpectDrained();
 }
 
+TEST_F(ReplicatorShadowsTest, AKeyThatIsGoneBehindTheReadMayHaveExpired) {
+  m_.Do("EXPIRE a 1000", kOne, {m_.unix_ms + 1'000'000});
+  m_.Apply({kOne});
+  Shadow("GET a", "$1\r\n1\r\n", {-2});
+  ASSERT_EQ(m_.Feed().size(), 2u);
+  m_.Follower({":-2\r\n", "$-1\r\n"});
+  EXPECT_EQ(m_.events.shadows, std::vector{ShadowResult::kIgnoredExpiring});
+  m_.events.shadows.clear();
+  Shadow("GET a", "$-1\r\n", {-2});
+  ASSERT_EQ(m_.Feed().size(), 2u);
+  m_.Follower({":100000\r\n", "$1\r\n1\r\n"});
+  EXPECT_EQ(m_.events.shadows, std::vector{ShadowResult::kMismatched}) << "it was gone before";
+}
+
+// It was sent when nobody knew that the key would have a deadline to be asked for.
+TEST_F(ReplicatorShadowsTest, IsNotComparedWithoutTheDeadlineOfAKeyThatHasOne) {
+  const auto expire = m_.Send("PEXPIREAT a 1");
+  const auto sent = m_.SendShadow("GET a");
+  m_.Reply(*expire, kOne, {m_.unix_ms + 10});
+  EXPECT_EQ(m_.Reply(*sent, "$1\r\n1\r\n"), 0u);
+  EXPECT_EQ(Shadow("GET a", "$1\r\n1\r\n", {m_.unix_ms + 10}), 2u);
+  m_.Apply({kOne, ":10\r\n", "$-1\r\n"});
+  EXPECT_EQ(m_.events.shadows, std::vector{ShadowResult::kIgnoredExpiring});
+  m_.ExpectDrained();
+}
+
 // The follower's nearness to the deadline is that of the lost connection's guard.
 TEST_F(ReplicatorShadowsTest, ALostShadowLeavesNothingBehind) {
   m_.Do("EXPIRE a 1000", kOne, {m_.unix_ms + 1'000'000});
@@ -319,6 +345,17 @@ TEST_F(ReplicatorShadowsTest, HoldsTheGateUntilItIsAnswered) {
   EXPECT_TRUE(r_.gate().TryEnter(1, write->record.keys.gate()));
   r_.gate().Leave(1, write->record.keys.gate());
   EXPECT_TRUE(r_.dirty().empty()) << "a read that is lost does no harm";
+  m_.ExpectDrained();
+}
+
+TEST_F(ReplicatorShadowsTest, IsNotJudgedWhenLiveWasLeftMeanwhile) {
+  m_.Do("SADD s a", kOne);
+  Shadow("SCARD s", kOne);
+  ASSERT_EQ(m_.Feed(), (Lines{"SADD s a", "SCARD s"}));
+  m_.Follower({"-OOM no memory\r\n"});
+  r_.LeaveLive("a test");
+  m_.Follower({":0\r\n"});
+  EXPECT_TRUE(m_.events.shadows.empty());
   m_.ExpectDrained();
 }
 

@@ -231,7 +231,19 @@ TEST(ReplicatorCopyTest, OfATrustedFollowerEveryKeyMayHaveAnExpiryUntilTheyAreTo
   m.Do("HSET h f v", kOne);
   EXPECT_EQ(m.Apply({":-1\r\n", kOne}), (Lines{"PTTL h", "HSET h f v"}));
   r.AddExpiry(routing::KeyHash(0, "t"));
-  r.ExpiriesKnown();
+  EXPECT_TRUE(r.ExpiriesCanBeLearnt());
+  r.ExpiriesTold(m.now_us);
+  EXPECT_FALSE(r.ExpiriesCanBeLearnt()) << "that has been done";
+  // The follower's clock may have taken a key that the authority still has.
+  m.now_us += 1'000'000;
+  r.SettleExpiries(m.now_us - 1);
+  const auto late = m.Send("HSET h f v");
+  r.SettleExpiries(m.now_us);
+  EXPECT_TRUE(r.expiries_unknown()) << "what is under way may have run before";
+  m.Reply(*late, kOne);
+  EXPECT_EQ(m.Apply({":-1\r\n", kOne}), (Lines{"PTTL h", "HSET h f v"}));
+  r.SettleExpiries(m.now_us);
+  EXPECT_FALSE(r.expiries_unknown());
   m.Do("HSET h f v", kOne);
   m.Do("HSET t f v", kOne);
   EXPECT_EQ(m.Apply({kOne, ":5000\r\n", kOne}), (Lines{"HSET h f v", "PTTL t", "HSET t f v"}));
