@@ -174,6 +174,7 @@ void Server::Publish(config::PlanPtr plan) {
   impl.core.new_store.SetTls(active->plan->settings.new_store.tls);
   if (!active->mirrors) {  // before the first write goes unrecorded
     impl.driver->NoteServedUnmirrored();
+    impl.driver->SetPlan(active);  // which does not begin it again
     const std::lock_guard lock(impl.core.mutex);
     impl.core.replicator.SetOff();
   }

@@ -74,6 +74,11 @@ MirrorDriver::Progress MirrorDriver::progress() const {
   return progress_;
 }
 
+bool MirrorDriver::InForce(const ActivePlan& plan) const {
+  const std::lock_guard lock(mutex_);
+  return plan_.get() == &plan;
+}
+
 void MirrorDriver::SetProgress(std::string state, std::string detail) {
   const std::lock_guard lock(mutex_);
   if (progress_.state != state || progress_.detail != detail) {
@@ -138,6 +143,7 @@ void MirrorDriver::Step(const ActivePlan& plan) {
   MirrorState state = MirrorState::kOff;
   {
     const std::lock_guard lock(core_.mutex);
+    if (!InForce(plan)) return;
     core_.replicator.set_memory_bytes(plan.plan->settings.mirror.memory_bytes);
     core_.replicator.scripts().set_mode(plan.plan->settings.mirror.scripts);
     if (!plan.mirrors) {
@@ -412,6 +418,7 @@ void MirrorDriver::LearnExpiries(const ActivePlan&) {
   uint64_t since = 0;
   {
     const std::lock_guard lock(core_.mutex);
+    core_.replicator.SettleExpiries(Worker::ClockUs());
     if (!core_.replicator.ExpiriesCanBeLearnt()) return;
     era = core_.replicator.era();
     since = core_.replicator.expiries_unknown_seq();
@@ -443,7 +450,7 @@ void MirrorDriver::LearnExpiries(const ActivePlan&) {
   const std::lock_guard lock(core_.mutex);
   const bool same =
       core_.replicator.era() == era && core_.replicator.expiries_unknown_seq() == since;
-  if (same && core_.replicator.live()) core_.replicator.ExpiriesKnown();
+  if (same && core_.replicator.live()) core_.replicator.ExpiriesTold(Worker::ClockUs());
 }
 
 }  // namespace crossfade::proxy

@@ -56,6 +56,8 @@ class MirrorDriver {
   void LearnExpiries(const ActivePlan& plan);
   Status LearnLibraries(StoreClient& authority, bool give_to_follower);
   bool Settled(const ActivePlan& plan) const;
+  // No other one has been published; asked with the replication lock held.
+  bool InForce(const ActivePlan& plan) const;
   void SetProgress(std::string state, std::string detail);
   bool Sleep(std::chrono::milliseconds time);  // false: stop
 
