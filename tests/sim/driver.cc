@@ -1,0 +1,123 @@
+#include "tests/sim/driver.h"
+
+#include <algorithm>
+
+#include "routing/slot.h"
+
+namespace crossfade::sim {
+namespace {
+
+using replication::MirrorState;
+
+constexpr int64_t kCheckEveryUs = 1'000'000;
+constexpr uint32_t kPages = 3;  // of each db
+
+}  // namespace
+
+Driver::Driver(Process& process, const Plan& plan, bool may_trust)
+    : process_(process), replicator_(process.replicator), plan_(plan), may_trust_(may_trust) {
+  if (!plan_.mirrors) return;
+  replicator_.SetUnfinished();
+  if (may_trust_) replicator_.BeginCopy();
+}
+
+void Driver::Step() {
+  if (busy_) return;
+  const bool check = process_.now_us() >= next_check_us_;
+  if (check) next_check_us_ = process_.now_us() + kCheckEveryUs;
+  replicator_.set_memory_bytes(plan_.memory_bytes);
+  if (!plan_.mirrors) {
+    replicator_.SetOff();
+    served_unmirrored_ = true;
+    return;
+  }
+  replicator_.SetUnfinished();
+  if (!process_.Settled(plan_.epoch)) return;
+  if (replicator_.live()) return LearnExpiries();
+  const bool again = std::exchange(process_.copy_wanted, false);
+  if (check || again) StartMirroring();
+}
+
+void Driver::StartMirroring() {
+  busy_ = true;
+  process_.After(process_.Delay(), [this] {
+    World& world = process_.world;
+    busy_ = false;
+    if (!world.legacy.up() || !world.new_store.up()) return;
+    // What earlier runs of the proxy have left, found by its name.
+    if (!std::exchange(former_killed_, true)) {
+      world.legacy.KillAll();
+      world.new_store.KillAll();
+    }
+    const bool trusted = may_trust_ && !begun_ && !served_unmirrored_ &&
+                         world.legacy.size() == world.new_store.size();
+    if (!replicator_.Quiet()) return;
+    const int64_t error_ms = world.env.random.Between(-20, 20);
+    replicator_.set_clock_offset_ms(world.legacy.clock_offset_ms() -
+                                    world.new_store.clock_offset_ms() + error_ms);
+    begun_ = true;
+    if (!trusted) replicator_.BeginCopy();
+    busy_ = true;
+    process_.After(process_.Delay(), [this, trusted] {
+      busy_ = false;
+      if (trusted) return replicator_.Trust();
+      Copy();
+    });
+  });
+}
+
+void Driver::Copy() {
+  busy_ = true;
+  ++process_.world.counts.copies;
+  const auto copying = [this] { return replicator_.state() == MirrorState::kCopying; };
+  const auto scanned = [this](const KeyId& key, const Entry&) {
+    replicator_.AddScanned(key.db, key.name);
+    process_.WantFeed();
+  };
+  Enumerate(process_.world.legacy, 0, copying, scanned, [this, copying, scanned] {
+    Enumerate(process_.world.new_store, 0, copying, scanned, [this] { replicator_.FinishCopy(); });
+  });
+}
+
+void Driver::Enumerate(Store& store, uint32_t page, std::function<bool()> goes_on, PerKey f,
+                       std::function<void()> done) {
+  busy_ = true;
+  process_.After(process_.Delay(), [=, this, &store] {
+    busy_ = false;
+    if (!store.up() || store.paused_until_us() > process_.now_us()) return;
+    std::vector<std::pair<KeyId, Entry>> found;
+    const uint32_t db = page / kPages;
+    for (const auto& [name, entry] : store.keys(db)) {
+      if (std::hash<std::string>()(name) % kPages == page % kPages)
+        found.push_back({{db, name}, entry});
+    }
+    std::sort(found.begin(), found.end(),
+              [](const auto& a, const auto& b) { return a.first < b.first; });
+    busy_ = true;
+    process_.After(process_.Delay(), [=, this, &store] {
+      busy_ = false;
+      if (!goes_on()) return;
+      for (const auto& [key, entry] : found) f(key, entry);
+      if (page + 1 == kPages * kDbs) return done();
+      Enumerate(store, page + 1, goes_on, f, done);
+    });
+  });
+}
+
+void Driver::LearnExpiries() {
+  replicator_.SettleExpiries(process_.now_us());
+  if (!replicator_.ExpiriesCanBeLearnt()) return;
+  const uint64_t era = replicator_.era();
+  const uint64_t since = replicator_.expiries_unknown_seq();
+  const auto add = [this](const KeyId& key, const Entry& entry) {
+    if (entry.deadline_ms >= 0) replicator_.AddExpiry(routing::KeyHash(key.db, key.name));
+  };
+  Enumerate(
+      process_.world.new_store, 0, [] { return true; }, add,
+      [this, era, since] {
+        const bool same = replicator_.era() == era && replicator_.expiries_unknown_seq() == since;
+        if (same && replicator_.live()) replicator_.ExpiriesTold(process_.now_us());
+      });
+}
+
+}  // namespace crossfade::sim

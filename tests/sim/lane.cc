@@ -1,0 +1,212 @@
+#include "tests/sim/lane.h"
+
+#include "routing/resp/encode.h"
+#include "routing/resp/reply.h"
+#include "routing/slot.h"
+#include "tests/sim/session.h"
+
+namespace crossfade::sim {
+namespace {
+
+constexpr int64_t kCommandTimeoutUs = 500'000;
+
+}  // namespace
+
+Lane::Lane(Worker& worker, uint32_t db)
+    : worker_(worker),
+      process_(worker.process()),
+      db_(db),
+      id_(process_.lane_count++),
+      connection_(process_, process_.authority, db, true, *this) {
+  connection_.Open();
+}
+
+void Lane::Push(Kind kind, bool is_read, ReplyTo to) {
+  in_flight_.push_back({kind, is_read, to, process_.now_us()});
+  ++next_;
+}
+
+void Lane::SendPlain(ReplyTo to, bool is_read, std::string_view request, uint32_t skipped,
+                     uint64_t tag) {
+  for (uint32_t i = 0; i < skipped; ++i) Push(Kind::kSkip, true, {});
+  Push(Kind::kPlain, is_read, to);
+  connection_.Send(request, tag);
+}
+
+replication::WriteRecord& Lane::NewWrite() {
+  writes_.push_back(std::make_unique<Write>());
+  writes_.back()->record.db = db_;
+  return writes_.back()->record;
+}
+
+void Lane::SendWrite(ReplyTo to, bool is_read, std::string_view request, uint32_t skipped,
+                     uint64_t tag) {
+  Write& write = *writes_.back();
+  write.bytes.assign(request);
+  write.record.request = write.bytes;
+  for (uint32_t i = 0; i < skipped; ++i) Push(Kind::kSkip, true, {});
+  Push(Kind::kWrite, is_read, to);
+  connection_.Send(request, tag);
+}
+
+void Lane::AskDeadline(std::string_view key) {
+  std::string text;
+  routing::AppendCommand(text, {"PEXPIRETIME", key});
+  ++writes_.back()->record.deadlines_wanted;
+  Push(Kind::kDeadline, true, {});
+  connection_.Send(text);
+}
+
+void Lane::SendSync(const replication::KeyName& key) {
+  std::string text;
+  routing::AppendCommand(text, {"MULTI"});
+  routing::AppendCommand(text, {"DUMP", key.name});
+  routing::AppendCommand(text, {"PEXPIRETIME", key.name});
+  routing::AppendCommand(text, {"EXEC"});
+  syncs_.push_back(key);
+  for (int i = 0; i < 3; ++i) Push(Kind::kSkip, true, {});
+  Push(Kind::kSync, true, {});
+  connection_.Send(text);
+}
+
+// ---- Replies
+
+void Lane::OnStoreReply(std::string_view frame, uint64_t stamp) {
+  if (in_flight_.empty()) return process_.world.env.Violation("a lane got a reply too many");
+  const Item item = in_flight_.front();
+  in_flight_.pop_front();
+  switch (item.kind) {
+    case Kind::kPlain:
+      if (item.to.ordered != ReplyTo::kUnordered) item.to.session->SawKeysOf(item.to.ordered);
+      item.to.session->Deliver(item.to, frame, stamp);
+      return;
+    case Kind::kSkip:
+      return;
+    case Kind::kWrite:
+      return TakeWrite(item.to, frame, stamp);
+    case Kind::kDeadline:
+      return TakeDeadline(frame);
+    case Kind::kSync:
+      return TakeSync(frame, stamp);
+  }
+}
+
+void Lane::TakeWrite(ReplyTo to, std::string_view frame, uint64_t stamp) {
+  replication::WriteRecord& write = writes_.front()->record;
+  if (write.deadlines_wanted > 0) {
+    write.held_reply.assign(frame);
+    write_to_ = to;
+    write_stamp_ = stamp;
+    return;
+  }
+  FinishWrite(to, frame, stamp);
+}
+
+void Lane::TakeDeadline(std::string_view frame) {
+  replication::WriteRecord& write = writes_.front()->record;
+  const char* p = frame.data();
+  const routing::ReplyHead head = routing::ReadHead(p, p + frame.size());
+  const bool known = head.type == routing::ReplyType::kInteger;
+  write.deadlines_unknown = write.deadlines_unknown || !known;
+  write.deadlines.push_back(known ? head.number : -1);
+  if (--write.deadlines_wanted > 0) return;
+  const ReplyTo to = std::exchange(write_to_, {});
+  const std::string reply = write.held_reply;
+  FinishWrite(to, reply, write_stamp_);
+}
+
+void Lane::FinishWrite(ReplyTo to, std::string_view reply, uint64_t stamp) {
+  replication::WriteRecord& write = writes_.front()->record;
+  process_.CheckOrder(write.keys.hashes(), write.keys.all(), stamp);
+  const uint64_t seq =
+      process_.replicator.FinishWrite(id_, write, reply, process_.world.env.UnixMs());
+  if (process_.world.env.tracing) {
+    process_.world.env.Trace("lane " + std::to_string(id_) + " finishes #" + std::to_string(stamp) +
+                             " as entry " + std::to_string(seq));
+  }
+  if (seq != 0) process_.WantFeed();
+  to.session->Saw(process_.replicator.log().head_seq(), 0);
+  writes_.pop_front();
+  to.session->Deliver(to, reply, stamp);
+}
+
+void Lane::TakeSync(std::string_view frame, uint64_t stamp) {
+  const replication::KeyName key = syncs_.front();
+  syncs_.pop_front();
+  const uint64_t hash = routing::KeyHash(key.db, key.name);
+  replication::Replicator& replicator = process_.replicator;
+  const char* p = frame.data();
+  const char* end = p + frame.size();
+  const routing::ReplyHead head = routing::ReadHead(p, end);
+  if (head.IsAggregate() && head.elements == 2) {
+    process_.CheckOrder(std::span(&hash, 1), false, stamp);
+    const std::string_view dump = routing::FirstValue({p, static_cast<size_t>(end - p)});
+    const std::string_view expiry(dump.end(), static_cast<size_t>(end - dump.end()));
+    replicator.FinishSync(key, dump, expiry);
+    process_.WantFeed();
+  } else {
+    replicator.SyncReadRefused(key, process_.now_us());
+  }
+  replicator.gate().Leave(id_, {std::span(&hash, 1), false});
+}
+
+// ---- The connection
+
+void Lane::OnStoreReady(bool other_process) {
+  unreachable_ = false;
+  HoldSyncs(false);
+  if (other_process) {
+    process_.world.authority_forgot = false;
+    process_.replicator.LeaveLive("the authority was restarted");
+  }
+  ResumeWaiting();
+}
+
+void Lane::ResumeWaiting() {
+  std::vector<Session*> sessions;
+  sessions.swap(waiting_);
+  for (Session* session : sessions) session->Resume(Session::kLane);
+}
+
+void Lane::HoldSyncs(bool hold) {
+  if (std::exchange(uncertain_, hold) == hold) return;
+  process_.replicator.HoldSyncs(hold);
+  if (hold) lost_run_ = process_.authority.run;
+}
+
+void Lane::OnStoreUnreachable() {
+  unreachable_ = true;
+  // What was sent to a process that is no more is over.
+  if (uncertain_ && process_.authority.run != lost_run_) HoldSyncs(false);
+  ResumeWaiting();  // they will get the error
+}
+
+void Lane::OnStoreLost() {
+  ++process_.world.counts.lanes_lost;
+  std::vector<ReplyTo> failed;
+  if (write_to_.session != nullptr) failed.push_back(write_to_);
+  write_to_ = {};
+  for (; !in_flight_.empty(); in_flight_.pop_front()) {
+    const Item& item = in_flight_.front();
+    if (item.kind == Kind::kPlain || item.kind == Kind::kWrite) {
+      if (!item.is_read) HoldSyncs(true);
+      failed.push_back(item.to);
+    } else if (item.kind == Kind::kSync) {
+      const uint64_t hash = routing::KeyHash(syncs_.front().db, syncs_.front().name);
+      process_.replicator.SyncReadFailed(syncs_.front());
+      process_.replicator.gate().Leave(id_, {std::span(&hash, 1), false});
+      syncs_.pop_front();
+    }
+  }
+  for (; !writes_.empty(); writes_.pop_front()) {
+    process_.replicator.LoseWrite(id_, writes_.front()->record);
+  }
+  for (const ReplyTo& to : failed) to.session->Fail(to);
+}
+
+void Lane::Tick() {
+  if (!ready() || in_flight_.empty()) return;
+  if (process_.now_us() - in_flight_.front().sent_us > kCommandTimeoutUs) connection_.Drop();
+}
+
+}  // namespace crossfade::sim

@@ -1,0 +1,104 @@
+// World: one seed's simulation: two model stores, the proxy's runs, its clients,
+// the faults, and what must hold of it all. Properties: what a follower read gave
+// was within its guarantees, nothing dirty was read there, commands on a key were
+// reported in the order of their execution, nothing waits for ever, and after
+// quiet the stores are equal, so that nothing acknowledged is lost.
+#pragma once
+
+#include <cstdint>
+#include <functional>
+#include <memory>
+#include <string>
+#include <vector>
+
+#include "tests/sim/env.h"
+#include "tests/sim/history.h"
+#include "tests/sim/store.h"
+
+namespace crossfade::sim {
+
+class Process;
+
+// What of the configuration a reload changes.
+struct Plan {
+  uint64_t epoch = 1;
+  bool mirrors = true;
+  uint32_t follower_share = 10'000;  // of 10,000 buckets
+  uint32_t shadow_percent = 0;
+  uint64_t memory_bytes = 0;
+  bool follower_reads() const { return mirrors && follower_share > 0; }
+  bool shadows() const { return mirrors && shadow_percent > 0; }
+  bool ordered() const { return follower_reads(); }
+};
+
+// What is drawn for a seed before it begins.
+struct Config {
+  explicit Config(Random& random);
+  std::string Text() const;
+
+  uint32_t workers, sessions, keys, dbs;
+  int64_t duration_us;  // of the load; quiet follows
+  int64_t think_us;     // between a client's commands, on average half of it
+  int64_t slow_us;      // the longest delay of a message
+  uint32_t read_percent;
+  uint32_t transaction_percent;
+  bool expiry, whole_keyspace, multi_key, scripts;
+  int64_t authority_offset_ms, follower_offset_ms;
+  uint64_t memory_bytes;
+  bool lanes_lost, follower_lost, pauses, refusals, follower_restarts, authority_restarts, reloads,
+      crashes;
+  enum class Beginning { kEmpty, kCopy, kTrusted } beginning;
+};
+
+struct Counts {
+  uint64_t commands = 0, follower_reads = 0, follower_retries = 0, checked = 0, shadows = 0;
+  uint64_t syncs = 0, collapses = 0, lanes_lost = 0, late = 0, crashes = 0, copies = 0;
+  void Add(const Counts& other);
+};
+
+class World {
+ public:
+  World(uint64_t seed, bool traced);
+  ~World();
+
+  void Run();
+  bool failed() const { return !env.violations.empty(); }
+
+  Env env;
+  Config config;
+  Plan plan;
+  Store legacy, new_store;
+  History history;
+  Counts counts;
+  std::unique_ptr<Process> process;
+  // The load is on; afterwards nothing fails any more.
+  bool busy = true;
+  // The authority has lost data and the proxy can't know yet.
+  bool authority_forgot = false;
+
+  int64_t ToleranceMs() const;
+  uint64_t NewSessionId() { return ++sessions_; }
+  uint64_t& uid() { return uid_; }  // of values that nobody else has written
+
+ private:
+  void Fill();
+  void Boot(bool may_trust);
+  void PlanFaults();
+  void Often(bool wanted, int64_t mean_us, std::function<void()> fault);
+  void LoseLane();
+  void LoseFollower();
+  void PauseStore();
+  void RefuseForAWhile();
+  void RestartFollower();
+  void RestartAuthority();
+  void Reload();
+  void Crash();
+  void Quiet();
+  bool InStep() const;
+  void CompareStores();
+  void Harvest();
+
+  uint64_t uid_ = 0, sessions_ = 0;
+};
+
+}  // namespace crossfade::sim
