@@ -23,6 +23,12 @@ const char* Name(Scripts scripts) {
 const char* Name(UndeclaredKeys keys) {
   return keys == UndeclaredKeys::kRefuse ? "refuse" : "replay";
 }
+const char* Name(JournalMode mode) {
+  return mode == JournalMode::kProcess ? "process" : mode == JournalMode::kDisk ? "disk" : "none";
+}
+const char* Name(JournalError error) {
+  return error == JournalError::kRefuse ? "refuse" : "suspect";
+}
 const char* Name(Prefer prefer) { return prefer == Prefer::kFastest ? "fastest" : "split"; }
 const char* Name(LogFormat format) { return format == LogFormat::kJson ? "json" : "text"; }
 
@@ -164,6 +170,12 @@ Lines LinesOf(const Settings& settings) {
   if (settings.mirror.undeclared_keys != UndeclaredKeys::kReplay) {
     lines["mirror.undeclared_keys"] = Name(settings.mirror.undeclared_keys);
   }
+  if (!settings.journal.dir.empty()) {  // absent as long as there is none
+    lines["journal.dir"] = TextValue(settings.journal.dir);
+    lines["journal.mode"] = Name(settings.journal.mode);
+    lines["journal.disk"] = SizeText(settings.journal.disk_bytes);
+    lines["journal.on_error"] = Name(settings.journal.on_error);
+  }
   AddRoutes(settings.routes, lines);
   AddAllow(settings.allow, lines);
   if (settings.users) AddUsers(*settings.users, lines);
@@ -235,7 +247,8 @@ std::vector<std::string> Diff(const Settings& from, const Settings& to) {
 }
 
 std::string RefuseReload(const Settings& from, const Settings& to) {
-  constexpr std::array<std::string_view, 4> kFixed = {"stores.", "workers", "listen", "admin."};
+  constexpr std::array<std::string_view, 5> kFixed = {"stores.", "workers", "listen", "admin.",
+                                                      "journal."};
   std::string reason;
   for (const std::string& line : Diff(from, to)) {
     for (const std::string_view prefix : kFixed) {

@@ -16,8 +16,8 @@ using std::chrono::milliseconds;
 using namespace std::chrono_literals;
 
 const Keys kRootKeys = {{"listen", "workers", "stores", "stage", "mirror", "reads", "allow",
-                         "limits", "admin", "log", "users"},
-                        {"journal", "backfill", "verify", "gates", "fences", "approvals"}};
+                         "limits", "admin", "log", "users", "journal"},
+                        {"backfill", "verify", "gates", "fences", "approvals"}};
 const Keys kListenKeys = {{"address", "mode", "tls"}};
 const Keys kStoresKeys = {{"legacy", "new"}};
 const Keys kStoreKeys = {{"url", "password_file", "tls"}};
@@ -25,6 +25,7 @@ const Keys kMirrorKeys = {
     {"ack", "ack_timeout", "memory", "follower_data", "scripts", "undeclared_keys"}, {"big_key"}};
 const Keys kLimitsKeys = {{"clients", "pinned", "request", "client_output", "client_idle",
                            "connect_timeout", "command_timeout", "stop_timeout"}};
+const Keys kJournalKeys = {{"dir", "mode", "disk", "on_error"}};
 const Keys kAdminKeys = {{"listen", "token", "token_file"}, {"tokens_file"}};
 const Keys kLogKeys = {{"level", "format"}};
 
@@ -118,6 +119,24 @@ void ReadMirror(const Section& root, MirrorSettings& mirror) {
   section->Choice<UndeclaredKeys>(
       "undeclared_keys", {{"replay", UndeclaredKeys::kReplay}, {"refuse", UndeclaredKeys::kRefuse}},
       mirror.undeclared_keys);
+}
+
+void ReadJournal(const Section& root, const std::string& folder, JournalSettings& journal) {
+  const std::optional<Section> section = root.Child("journal", kJournalKeys);
+  if (!section) return;
+  journal.dir = "/var/lib/crossfade";
+  if (const auto dir = section->Text("dir", "the path of a folder"); dir && !dir->empty()) {
+    journal.dir = (std::filesystem::path(folder) / *dir).lexically_normal().string();
+  }
+  section->Choice<JournalMode>("mode",
+                               {{"process", JournalMode::kProcess},
+                                {"disk", JournalMode::kDisk},
+                                {"none", JournalMode::kNone}},
+                               journal.mode);
+  section->Size("disk", 16ull << 20, 1ull << 40, journal.disk_bytes);
+  section->Choice<JournalError>(
+      "on_error", {{"suspect", JournalError::kSuspect}, {"refuse", JournalError::kRefuse}},
+      journal.on_error);
 }
 
 void ReadLimits(const Section& root, Limits& limits) {
@@ -216,6 +235,7 @@ Settings ReadSections(const Entry& root, const std::string& folder, Problems& pr
       "stage", {{"observe", Stage::kObserve}, {"mirror", Stage::kMirror}, {"ramp", Stage::kRamp}},
       settings.stage, {"soak", "complete"});
   ReadMirror(section, settings.mirror);
+  ReadJournal(section, folder, settings.journal);
   settings.routes = ReadRoutes(section, problems);
   settings.allow = ReadAllow(section, problems);
   ReadLimits(section, settings.limits);

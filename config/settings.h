@@ -48,6 +48,20 @@ struct MirrorSettings {
   UndeclaredKeys undeclared_keys = UndeclaredKeys::kReplay;
 };
 
+// How much a crash may take: nothing of the proxy's, nothing of the machine's, or
+// what the follower is known to hold.
+enum class JournalMode { kProcess, kDisk, kNone };
+// When it can't be written: go on, and copy again should the proxy crash; or refuse writes.
+enum class JournalError { kSuspect, kRefuse };
+
+struct JournalSettings {
+  std::string dir;  // empty: no journal
+  JournalMode mode = JournalMode::kProcess;
+  uint64_t disk_bytes = 10ull << 30;
+  JournalError on_error = JournalError::kSuspect;
+  bool Wanted() const { return !dir.empty() && mode != JournalMode::kNone; }
+};
+
 // What holds for the reads of one route.
 struct ReadPolicy {
   uint32_t follower_share = 0;  // of keys, in 1/10,000
@@ -98,6 +112,7 @@ struct Settings {
   Endpoint new_store;
   Stage stage = Stage::kMirror;
   MirrorSettings mirror;
+  JournalSettings journal;
   std::vector<Route> routes;  // in order; the last is always "default" and matches everything
   std::vector<AllowedCommand> allow;
   std::optional<std::vector<User>> users;  // nothing: the authority authenticates clients

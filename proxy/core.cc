@@ -1,5 +1,6 @@
 #include "proxy/core.h"
 
+#include "proxy/journal/intent_committer.h"
 #include "proxy/worker/worker.h"
 
 namespace crossfade::proxy {

@@ -23,6 +23,7 @@
 
 namespace crossfade::proxy {
 
+class IntentCommitter;
 class Worker;
 
 struct Core {
@@ -44,6 +45,7 @@ struct Core {
   replication::Replicator replicator;
   replication::WaitingTable waiting;
 
+  std::unique_ptr<IntentCommitter> journal;  // null: none
   std::vector<std::unique_ptr<Worker>> workers;
   // Set when the applier (on worker 0) has something to send; cleared by it.
   std::atomic<bool> feed_wanted{false};

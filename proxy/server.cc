@@ -8,6 +8,7 @@
 #include "proxy/backend/mirror_driver.h"
 #include "proxy/control/log.h"
 #include "proxy/core.h"
+#include "proxy/journal/intent_committer.h"
 #include "proxy/net/listener.h"
 #include "proxy/server_snapshot.h"
 #include "proxy/worker/worker.h"
@@ -74,6 +75,7 @@ struct Server::Impl {
   template <class F>
   void OnEveryWorker(F task);
   bool AwaitNoClients(steady_clock::time_point deadline);
+  Status BeginJournal();
 
   Core core;
   ActivePlanPtr plan;
@@ -134,6 +136,23 @@ void Server::Impl::OnEveryWorker(F task) {
   done.wait(lock, [&left] { return left == 0; });
 }
 
+// Before any worker runs: what was left behind is known before the first write.
+Status Server::Impl::BeginJournal() {
+  const config::Settings& settings = plan->plan->settings;
+  replication::Recovered former;
+  if (settings.journal.Wanted()) {
+    core.journal = std::make_unique<IntentCommitter>(core, settings);
+    Result<replication::Recovered> found = core.journal->Open();
+    if (!found) return Fail(found.error().message);
+    former = std::move(*found);
+  }
+  const auto adopt = [&](replication::Replicator&) { driver->AdoptFormer(former); };
+  if (core.journal) return core.journal->Begin(adopt);
+  const std::lock_guard lock(core.mutex);
+  adopt(core.replicator);
+  return {};
+}
+
 Server::Server(config::PlanPtr plan) : impl_(std::make_unique<Impl>(std::move(plan))) {}
 
 Server::~Server() {
@@ -152,6 +171,7 @@ Status Server::Start() {
     impl.core.workers.push_back(std::make_unique<Worker>(impl.core, i, impl.plan));
   }
   impl.driver = std::make_unique<MirrorDriver>(impl.core, impl.plan);
+  if (const Status journal = impl.BeginJournal(); !journal) return journal;
   impl.driver->Start();
   for (const auto& worker : impl.core.workers) worker->Start();
   Worker* first = impl.core.workers.front().get();
@@ -249,6 +269,7 @@ StopReport Server::Stop(milliseconds deadline) {
   impl.core.side_commands.Stop();
   impl.core.busy_watch.Stop();
   for (const auto& worker : impl.core.workers) worker->Stop();
+  if (impl.core.journal) impl.core.journal->Close();
   return report;
 }
 

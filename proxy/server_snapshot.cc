@@ -3,6 +3,7 @@
 #include <algorithm>
 
 #include "config/limits.h"
+#include "proxy/journal/intent_committer.h"
 #include "proxy/worker/worker.h"
 
 namespace crossfade::proxy {
@@ -33,6 +34,7 @@ StoreSnapshot StoreOf(Core& core, StoreLink& link, size_t index, bool authority)
 }
 
 void AddMirror(Core& core, Snapshot& snapshot) {
+  if (core.journal) snapshot.journal = core.journal->Figures();
   const std::lock_guard lock(core.mutex);
   const replication::Replicator& replicator = core.replicator;
   snapshot.lag_seconds = static_cast<double>(replicator.intents().LagUs(Worker::ClockUs())) / 1e6;

@@ -56,6 +56,13 @@ struct ScriptSnapshot {
   uint64_t calls = 0, replayed = 0, synced = 0, failed = 0;
 };
 
+struct JournalSnapshot {
+  std::string state = "off";  // "off", "ok", "failed"
+  std::string reason;         // of failed
+  uint64_t bytes = 0;         // of records that are kept, before compression
+  uint64_t blocks = 0, syncs = 0, failures = 0;
+};
+
 struct Snapshot {
   uint64_t plan_epoch = 0;
   std::string plan_digest;
@@ -81,6 +88,8 @@ struct Snapshot {
   uint64_t ack_timeouts = 0;  // mirror.ack: both, answered before the effect was applied
   std::map<std::string, uint64_t> effects;  // by kind: replay, rewritten, sync, flush, none, ...
   std::map<std::string, uint64_t> drift;    // by reason
+
+  JournalSnapshot journal;
 
   // Whether the follower is exact, but for what is under way; not once a script may
   // have written keys that it does not declare.

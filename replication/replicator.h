@@ -182,6 +182,8 @@ class Replicator {
   const IntentJournal* journal() const { return journal_.get(); }
   // Which two processes what is known of the follower is about.
   void SetStores(std::string authority_run_id, std::string follower_run_id);
+  // Whatever is known of it otherwise, it was written by this proxy before.
+  void NoteFollowerIsOurs();
   // What a journal of before says: the follower is as the authority, but for `dirty`.
   void Resume(const JournalState& state, const std::vector<RecoveredKey>& dirty);
 

@@ -56,6 +56,12 @@ void Replicator::BeginJournal(uint64_t generation, IntentJournal::Sizes sizes) {
   RecordState();
 }
 
+void Replicator::NoteFollowerIsOurs() {
+  if (claim_ != FollowerClaim::kNothing) return;
+  claim_ = FollowerClaim::kOurs;
+  RecordState();
+}
+
 void Replicator::CloseJournal() {
   if (journal_) journal_->Close();
 }

@@ -3,7 +3,8 @@
 from dataclasses import dataclass
 
 from .load import BIG_BYTES, Workload
-from .proxies import (BARE, BARE_DUAL, DIRECT, DUAL, HAPROXY, PASS, READS, TWEMPROXY)
+from .proxies import (BARE, BARE_DUAL, DIRECT, DUAL, HAPROXY, JOURNAL, JOURNAL_DISK, PASS, READS,
+                      TWEMPROXY)
 
 GET_1 = Workload("get", 1, 32_000)
 SET_1 = Workload("set", 1, 32_000)
@@ -51,6 +52,11 @@ def _dual():
     return versus_peer + versus_own + big
 
 
+def _journal():
+    return [Goal("journal", journal, DUAL, w) for journal in (JOURNAL, JOURNAL_DISK)
+            for w in (SET_1, SET_16)]
+
+
 def _bound():
     own = [Goal("bound", PASS, BARE, w) for w in (GET_1, SET_1, GET_16, SET_16)]
     dual = [Goal("bound", DUAL, BARE_DUAL, w) for w in (SET_1, SET_16)]
@@ -75,7 +81,7 @@ def all_goals():
     haproxy = [Goal("haproxy", PASS, HAPROXY, w, must, stretch)
                for w, must, stretch in ((GET_1, .70, .55), (SET_1, .70, .55),
                                         (GET_16, .85, .65), (SET_16, .85, .65))]
-    return _passthrough() + _dual() + reads + haproxy + _bound() + _directly()
+    return _passthrough() + _dual() + _journal() + reads + haproxy + _bound() + _directly()
 
 
 def cells(goals):

@@ -16,7 +16,9 @@ BARE_DUAL = "bare dual"
 PASS = "pass-through"
 DUAL = "dual write"
 READS = "follower reads"
-CROSSFADE = (PASS, DUAL, READS)
+JOURNAL = "dual write, journal process"
+JOURNAL_DISK = "dual write, journal disk"
+CROSSFADE = (PASS, DUAL, READS, JOURNAL, JOURNAL_DISK)
 
 TWEMPROXY_CONFIG = """\
 bench:
@@ -55,10 +57,12 @@ reads:
   follower: {share}
   staleness: 50ms
 admin: {{listen: 127.0.0.1:{admin}}}
-log: {{level: warn}}
+{journal}log: {{level: warn}}
 """
 
-CROSSFADE_MODES = {PASS: ("observe", "0%"), DUAL: ("mirror", "0%"), READS: ("ramp", "50%")}
+CROSSFADE_MODES = {PASS: ("observe", "0%"), DUAL: ("mirror", "0%"), READS: ("ramp", "50%"),
+                   JOURNAL: ("mirror", "0%"), JOURNAL_DISK: ("mirror", "0%")}
+JOURNAL_MODES = {JOURNAL: "process", JOURNAL_DISK: "disk"}
 
 
 class Target:
@@ -123,7 +127,11 @@ class Launcher:
         if name == BARE_DUAL:
             return [self._bare, str(port), str(pair.legacy.port), str(pair.new.port)]
         stage, share = CROSSFADE_MODES[name]
-        text = CROSSFADE_CONFIG.format(stage=stage, share=share, **ports)
+        journal = ""
+        if name in JOURNAL_MODES:
+            folder = self._processes.path(f"journal-{port}")
+            journal = f"journal: {{dir: {folder}, mode: {JOURNAL_MODES[name]}}}\n"
+        text = CROSSFADE_CONFIG.format(stage=stage, share=share, journal=journal, **ports)
         config = self._processes.write(f"crossfade-{stage}-{port}.yaml", text)
         return [self._crossfade, "serve", "--config", config]
 

@@ -10,6 +10,7 @@ TITLES = {
     "passthrough": "Pass-through against twemproxy",
     "dual": "Dual write against twemproxy's single write",
     "dual-own": "Dual write against own pass-through",
+    "journal": "The intent journal: dual write with one against without",
     "reads": "Reads at 50% to the follower against pass-through",
     "haproxy": "Pass-through against HAProxy (TCP)",
     "bound": "Against the bound (bare prototype)",

@@ -174,6 +174,18 @@ void WriteMirror(Writer& out, const Snapshot& s) {
              "Sequence number up to which all entries are applied.", s.watermark);
   out.Single("crossfade_mirror_log_collapses_total", "counter",
              "Times the log outgrew its bound and became dirty keys.", s.log_collapses);
+  out.Single("crossfade_journal_bytes", "gauge",
+             "Records that the intent journal keeps, before compression.", s.journal.bytes);
+  out.Family("crossfade_journal_state", "gauge", "1 for the state the intent journal is in.");
+  for (const char* state : {"off", "ok", "failed"}) {
+    out.Sample({{"state", state}}, s.journal.state == state ? 1 : 0);
+  }
+  out.Single("crossfade_journal_blocks_total", "counter", "Blocks written to the intent journal.",
+             s.journal.blocks);
+  out.Single("crossfade_journal_syncs_total", "counter", "Times the intent journal was synced.",
+             s.journal.syncs);
+  out.Single("crossfade_journal_failures_total", "counter",
+             "Times the intent journal could not be written.", s.journal.failures);
   WriteByKey(out, "crossfade_mirror_effects_total", "kind", "Effects of writes, by kind.",
              s.effects);
   WriteByKey(out, "crossfade_drift_total", "reason",

@@ -176,11 +176,24 @@ class Renderer {
     keys += "  drift " + Sum(now_.at("drift"));
     keys += "  effects " + Sum(now_.at("effects"));
     Line("dirty", keys);
+    Journal(now_.at("journal"));
     const json& missing = now_.at("missing_commands");
     if (!missing.at("used").empty()) {
       Line("missing", Warn("new lacks commands that clients use: " + Names(missing.at("used"))) +
                           "; what they write is synced");
     }
+  }
+
+  void Journal(const json& journal) {
+    const std::string state = Text(journal.at("state"));
+    if (state == "off") {
+      return Line("journal", Warn("off") + "  after a crash all keys are compared again");
+    }
+    std::string line = state == "ok" ? Good(state) : Bad(state + ": " + Text(journal.at("reason")));
+    line += "  " + FormatBytes(journal.at("bytes").get<uint64_t>());
+    const auto failures = journal.at("failures").get<uint64_t>();
+    if (failures > 0) line += "  failures " + FormatCount(failures);
+    Line("journal", line);
   }
 
   std::string Names(const json& names) const {

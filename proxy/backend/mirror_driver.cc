@@ -5,10 +5,8 @@
 #include <algorithm>
 #include <numeric>
 
-#include "proxy/backend/libraries.h"
 #include "proxy/worker/worker.h"
 #include "routing/resp/encode.h"
-#include "routing/slot.h"
 
 namespace crossfade::proxy {
 namespace {
@@ -21,7 +19,6 @@ constexpr milliseconds kCheckEvery{1'000};
 constexpr milliseconds kConnectTimeout{1'000};
 // The enumeration keeps this far ahead of the key syncs.
 constexpr size_t kDirtyAhead = 20'000;
-constexpr std::string_view kPageKeys = "1000";
 
 uint64_t Sum(const std::map<uint32_t, uint64_t>& counts) {
   return std::accumulate(counts.begin(), counts.end(), uint64_t{0},
@@ -35,11 +32,35 @@ MirrorDriver::MirrorDriver(Core& core, ActivePlanPtr plan) : core_(core), plan_(
   const std::lock_guard lock(core_.mutex);
   if (!plan_->mirrors) return;
   core_.replicator.SetUnfinished();
+}
+
+void MirrorDriver::AdoptFormer(const replication::Recovered& former) {
+  using replication::FollowerClaim;
+  begun_ = former.claim != FollowerClaim::kNothing;
+  const bool stores_known =
+      !former.state.authority_run_id.empty() && !former.state.follower_run_id.empty();
+  if (plan_->mirrors && former.claim == FollowerClaim::kLive && stores_known) {
+    // Other processes there than these are found when they are connected.
+    core_.legacy.Expect(former.state.authority_run_id);
+    core_.new_store.Expect(former.state.follower_run_id);
+    core_.replicator.Resume(former.state, former.dirty);
+    resumed_ = true;
+    spdlog::info("the intent journal is whole: the mirror goes on keys_to_sync={} blocks={}",
+                 former.dirty.size(), former.blocks);
+    return;
+  }
+  if (begun_) core_.replicator.NoteFollowerIsOurs();
+  journal_failed_ = former.blocks > 0 || !former.reason.empty();
+  if (!former.reason.empty()) {
+    spdlog::warn(
+        "the intent journal can't be relied on, so that all keys are to be compared "
+        "reason=\"{}\"",
+        former.reason);
+  }
   // Should the follower prove to hold what the authority holds, then nothing
   // written from the first moment on may have been missed.
-  if (plan_->plan->settings.mirror.follower_data == config::FollowerData::kTrust) {
-    core_.replicator.BeginCopy();
-  }
+  const bool trust = plan_->plan->settings.mirror.follower_data == config::FollowerData::kTrust;
+  if (plan_->mirrors && trust) core_.replicator.BeginCopy();
 }
 
 MirrorDriver::~MirrorDriver() { Stop(); }
@@ -157,6 +178,7 @@ void MirrorDriver::Step(const ActivePlan& plan) {
   if (!plan.mirrors) return SetProgress("off", "");
   if (!Settled(plan)) return SetProgress("connecting", "waiting for commands sent before");
   if (state == MirrorState::kLive) {
+    if (resumed_ && !FinishResuming()) return;
     SetProgress("live", "");
     return LearnExpiries(plan);
   }
@@ -245,6 +267,12 @@ void MirrorDriver::StartMirroring(const ActivePlan& plan) {
         authority_counts ? follower_counts.error().message : authority_counts.error().message;
     return SetProgress("connecting", "a store does not answer: " + reason);
   }
+  const std::string authority_run_id = core_.authority().run_id();
+  const std::string follower_run_id = core_.follower().run_id();
+  if (authority_run_id.empty() || follower_run_id.empty()) {
+    return SetProgress("connecting", "waiting for the stores' greeting");
+  }
+  resumed_ = false;
   bool trusted = false;
   if (!MayBeWritten(plan, *follower, *authority_counts, *follower_counts, trusted)) return;
   {
@@ -258,6 +286,7 @@ void MirrorDriver::StartMirroring(const ActivePlan& plan) {
     const std::lock_guard lock(core_.mutex);
     if (theirs && followers) core_.replicator.set_clock_offset_ms(*theirs - *followers);
     begun_ = true;
+    core_.replicator.SetStores(authority_run_id, follower_run_id);
     if (!trusted) core_.replicator.BeginCopy();
   }
   if (const Status given = LearnLibraries(*authority, true); !given) {
@@ -304,7 +333,7 @@ bool MirrorDriver::MayBeWritten(const ActivePlan& plan, StoreClient& follower,
                                "is a copy of legacy");
     return false;
   }
-  trusted = held == wanted && !served_unmirrored_;
+  trusted = held == wanted && !served_unmirrored_ && !journal_failed_;
   if (trusted) {
     spdlog::info("the follower's data is trusted keys={}", held);
   } else {
@@ -348,7 +377,7 @@ bool MirrorDriver::Enumerate(StoreClient& store, const Counts& counts, bool coun
     }
     std::string cursor = "0";
     do {
-      const Result<StoreClient::Reply> page = store.Command({"SCAN", cursor, "COUNT", kPageKeys});
+      const Result<StoreClient::Reply> page = store.Command({"SCAN", cursor, "COUNT", kScanPage});
       if (!page || (*page)->elements != 2) {
         SetProgress("connecting", "enumerating the keys failed: " +
                                       (page ? "no SCAN reply" : page.error().message));
@@ -385,72 +414,6 @@ bool MirrorDriver::AwaitRoom() {
     }
     if (!Sleep(milliseconds(5))) return false;
   }
-}
-
-// What clients change of them while they are read comes behind in the log, if it
-// is to be given to the follower; else what was read may be of before, and is read again.
-Status MirrorDriver::LearnLibraries(StoreClient& authority, bool give_to_follower) {
-  while (true) {
-    uint64_t changes = 0;
-    {
-      const std::lock_guard lock(core_.mutex);
-      changes = core_.replicator.scripts().library_changes();
-    }
-    const auto libraries = ReadLibraries(authority, *core_.table.load());
-    if (!libraries) return tl::unexpected(libraries.error());
-    const std::lock_guard lock(core_.mutex);
-    replication::ScriptBook& book = core_.replicator.scripts();
-    if (book.library_changes() != changes) continue;
-    book.PutLibraries(*libraries);
-    if (!give_to_follower) return {};
-    for (const replication::Library& library : *libraries) {
-      core_.replicator.GiveLibrary(library.text);
-    }
-    core_.feed_wanted.store(true);
-    return {};
-  }
-}
-
-// A trusted follower's expiries: which keys have one is read from it. Those that
-// are set meanwhile are noted as they are set.
-void MirrorDriver::LearnExpiries(const ActivePlan&) {
-  uint64_t era = 0;
-  uint64_t since = 0;
-  {
-    const std::lock_guard lock(core_.mutex);
-    core_.replicator.SettleExpiries(Worker::ClockUs());
-    if (!core_.replicator.ExpiriesCanBeLearnt()) return;
-    era = core_.replicator.era();
-    since = core_.replicator.expiries_unknown_seq();
-  }
-  Result<StoreClient> follower = Connect(core_.follower());
-  if (!follower) return;
-  const Result<Counts> counts = follower->CountKeys();
-  if (!counts) return;
-  for (const auto& [db, keys] : *counts) {
-    if (!follower->Command({"SELECT", std::to_string(db)})) return;
-    std::string cursor = "0";
-    do {
-      const Result<StoreClient::Reply> page =
-          follower->Command({"SCAN", cursor, "COUNT", kPageKeys});
-      if (!page || (*page)->elements != 2) return;
-      cursor = (*page)->element[0]->str;
-      const redisReply& names = *(*page)->element[1];
-      for (size_t i = 0; i < names.elements; ++i) {
-        const std::string_view name(names.element[i]->str, names.element[i]->len);
-        const Result<StoreClient::Reply> ttl = follower->Command({"PTTL", name});
-        if (!ttl) return;
-        if ((*ttl)->integer < 0) continue;
-        const std::lock_guard lock(core_.mutex);
-        core_.replicator.AddExpiry(routing::KeyHash(db, name));
-      }
-      if (!Sleep(milliseconds(0))) return;
-    } while (cursor != "0");
-  }
-  const std::lock_guard lock(core_.mutex);
-  const bool same =
-      core_.replicator.era() == era && core_.replicator.expiries_unknown_seq() == since;
-  if (same && core_.replicator.live()) core_.replicator.ExpiriesTold(Worker::ClockUs());
 }
 
 }  // namespace crossfade::proxy

@@ -24,6 +24,9 @@ class MirrorDriver {
   MirrorDriver(Core& core, ActivePlanPtr plan);
   ~MirrorDriver();
 
+  // What the intent journal of a former process says of the follower; before Start,
+  // with the replication lock.
+  void AdoptFormer(const replication::Recovered& former);
   void Start();
   void Stop();
   void SetPlan(ActivePlanPtr plan);
@@ -39,6 +42,7 @@ class MirrorDriver {
   Progress progress() const;
 
  private:
+  static constexpr std::string_view kScanPage = "1000";  // keys, about
   using Counts = std::map<uint32_t, uint64_t>;
   void Run();
   void Step(const ActivePlan& plan);
@@ -55,6 +59,7 @@ class MirrorDriver {
   bool AwaitRoom();
   void LearnExpiries(const ActivePlan& plan);
   Status LearnLibraries(StoreClient& authority, bool give_to_follower);
+  bool FinishResuming();
   bool Settled(const ActivePlan& plan) const;
   // No other one has been published; asked with the replication lock held.
   bool InForce(const ActivePlan& plan) const;
@@ -73,10 +78,12 @@ class MirrorDriver {
   std::atomic<bool> served_unmirrored_{false};
 
   // Of the thread alone.
-  bool begun_ = false;       // the follower was written to since the start
-  std::string commands_of_;  // run id of the store whose COMMAND is in force
-  std::string commands_;     // that reply, in RESP2
-  std::string lacks_of_;     // run id of the follower that was compared with it
+  bool begun_ = false;           // the follower was written to, by this process or one before
+  bool resumed_ = false;         // live from the start, but not all is learnt that it takes
+  bool journal_failed_ = false;  // there was a journal, which could not be relied on
+  std::string commands_of_;      // run id of the store whose COMMAND is in force
+  std::string commands_;         // that reply, in RESP2
+  std::string lacks_of_;         // run id of the follower that was compared with it
   std::vector<std::unique_ptr<routing::CommandSet>> missing_;
   std::vector<std::unique_ptr<routing::CommandTable>> tables_;
   std::chrono::steady_clock::time_point next_check_{};

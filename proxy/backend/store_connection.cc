@@ -272,6 +272,7 @@ void StoreConnection::Read() {
 
 void StoreConnection::Flush() {
   if (state_ != State::kReady || watching_writes_) return;
+  if (out_.unsent() == 0 || !owner_.MaySend()) return;
   while (out_.unsent() > 0) {
     iovec vectors[kVectors];
     const ssize_t n = stream_.Send(vectors, out_.Gather(vectors, kVectors));

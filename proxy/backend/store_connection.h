@@ -35,6 +35,8 @@ class StoreConnectionOwner {
   virtual void OnStoreLost(std::string_view reason) = 0;
   // Not ready, and a try has failed.
   virtual void OnStoreUnreachable(std::string_view reason) = 0;
+  // Whether what is queued may be sent now. Who says no sees to it that Flush is called.
+  virtual bool MaySend() { return true; }
 
  protected:
   ~StoreConnectionOwner() = default;

@@ -33,6 +33,11 @@ bool StoreLink::Greeted(const std::string& run_id, const std::string& version) {
   return other;
 }
 
+void StoreLink::Expect(const std::string& run_id) {
+  const std::lock_guard lock(mutex_);
+  run_id_ = run_id;
+}
+
 void StoreLink::SetError(const std::string& error) {
   const std::lock_guard lock(mutex_);
   error_ = error;

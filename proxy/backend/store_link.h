@@ -34,6 +34,8 @@ class StoreLink {
   // What a connection's greeting found. Returns true when the store is another
   // process than the one known before.
   bool Greeted(const std::string& run_id, const std::string& version);
+  // The process that is expected to answer there.
+  void Expect(const std::string& run_id);
   void SetError(const std::string& error);
   std::string run_id() const;
   std::string version() const;

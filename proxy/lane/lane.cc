@@ -3,6 +3,7 @@
 #include <algorithm>
 
 #include "config/limits.h"
+#include "proxy/journal/intent_committer.h"
 #include "proxy/session/session.h"
 #include "proxy/worker/worker.h"
 #include "routing/resp/encode.h"
@@ -78,6 +79,7 @@ replication::WriteRecord& Lane::NewWrite() {
 }
 
 void Lane::SentWrite(ReplyTo to, RequestClass type, size_t bytes) {
+  last_intent_ = std::max(last_intent_, writes_.back().intent);
   Push(Kind::kWrite, type, bytes, to);
 }
 
@@ -323,6 +325,13 @@ void Lane::TakeSync(std::string_view frame, std::unique_lock<std::mutex>& lock) 
 }
 
 // ---- The connection
+
+bool Lane::MaySend() {
+  IntentCommitter* const journal = worker_.core().journal.get();
+  if (journal == nullptr || journal->Commit(last_intent_)) return true;
+  worker_.NoteLaneHeld();
+  return false;
+}
 
 void Lane::OnStoreReady(bool other_process) {
   {

@@ -95,6 +95,7 @@ class Lane final : public StoreConnectionOwner {
   void OnStoreHasMore() override;
   void OnStoreLost(std::string_view reason) override;
   void OnStoreUnreachable(std::string_view reason) override;
+  bool MaySend() override;
 
  private:
   enum class Kind : uint8_t { kPlain, kSkip, kConfirm, kWrite, kDeadline, kSync, kAttempt, kPoll };
@@ -138,7 +139,8 @@ class Lane final : public StoreConnectionOwner {
   uint64_t held_bytes_ = 0;        // answered, but its request is still wanted
   std::vector<Session*> waiting_;  // for the connection to be ready, or to have room
   std::string lost_run_id_;
-  bool uncertain_ = false;  // lost with writes unanswered; syncs wait until it is back
+  uint64_t last_intent_ = 0;  // to be in the intent journal before it is sent
+  bool uncertain_ = false;    // lost with writes unanswered; syncs wait until it is back
 };
 
 }  // namespace crossfade::proxy

@@ -380,7 +380,10 @@ Session::Step Session::SpreadClientPause() {
 // What has entered the gate goes on: others wait for it.
 bool Session::HeldByClientPause(const routing::CommandSpec& spec, Args args) const {
   if (worker_.client_pause() == PauseMode::kNone || gate_held_) return false;
-  if (worker_.client_pause() == PauseMode::kAll) return true;
+  return worker_.client_pause() == PauseMode::kAll || MayWrite(spec, args);
+}
+
+bool Session::MayWrite(const routing::CommandSpec& spec, Args args) const {
   if (spec.id == CommandId::kExec) return transaction_ && transaction_->may_replicate;
   return MayReplicate(spec, args);
 }

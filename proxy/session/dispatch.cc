@@ -106,7 +106,13 @@ Session::Step Session::Dispatch(Args args, std::string_view request) {
     if (const Step step = CheckAccess(*spec, args); step != Step::kDone) return Unpaused(step);
   }
   if (worker_.holds_commands()) [[unlikely]] {
-    if (worker_.authority_busy() && (spec->flags & routing::kAllowBusy) == 0) return RefuseBusy();
+    // As the store does with what comes on another connection than its script.
+    if (worker_.authority_busy() && (spec->flags & routing::kAllowBusy) == 0) {
+      return RefuseForNow(worker_.busy_text());
+    }
+    if (!worker_.writes_refused().empty() && MayWrite(*spec, args)) {
+      return RefuseForNow(worker_.writes_refused());
+    }
     if (HeldByClientPause(*spec, args)) return PostponeCommand();
   }
   return DispatchKnown(*spec, args, request);

@@ -233,14 +233,13 @@ bool Session::MayReplicate(const CommandSpec& spec, Args args) const {
   return !script || !script->verdict.declares_no_writes;
 }
 
-// As the store does with what comes on another connection than its script.
-Session::Step Session::RefuseBusy() {
+// A command that can't run now, and may a moment later.
+Session::Step Session::RefuseForNow(std::string text) {
   if (in_flight_ > 0) {
     PauseFor(kDrain);
     return Step::kPaused;
   }
   AbandonCommand();
-  std::string text = worker_.busy_text();
   if (last_command_->id == CommandId::kExec) {
     text = "EXECABORT Transaction discarded because of: " + text;
     if (transaction_) ForgetWatch();

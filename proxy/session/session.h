@@ -251,7 +251,8 @@ class Session final : public Pollable {
   Step SendScript(const routing::CommandSpec& spec, routing::Args args, std::string_view request);
   Step BesideTheLane(routing::Args args);
   bool MayReplicate(const routing::CommandSpec& spec, routing::Args args) const;
-  Step RefuseBusy();
+  Step RefuseForNow(std::string text);
+  bool MayWrite(const routing::CommandSpec& spec, routing::Args args) const;
   replication::ScriptRun RunOfScript(const routing::CommandSpec& spec, routing::Args args);
   void PrepareScript(bool& all);
   void AskScriptDeadlines();

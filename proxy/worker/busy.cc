@@ -46,7 +46,16 @@ void Worker::SpreadBusy(const std::string& text) {
 
 void Worker::SetBusy(const std::string& text) {
   busy_ = text;
-  holds_commands_ = pause_.mode != PauseMode::kNone || authority_busy();
+  UpdateHolds();
+}
+
+void Worker::UpdateHolds() {
+  holds_commands_ = pause_.mode != PauseMode::kNone || authority_busy() || !writes_refused_.empty();
+}
+
+void Worker::RefuseWrites(std::string text) {
+  writes_refused_ = std::move(text);
+  UpdateHolds();
 }
 
 }  // namespace crossfade::proxy

@@ -123,6 +123,9 @@ void Worker::FlushAll() {
   // Who unsubscribes, and tells another client who publishes then, expects it to be done.
   for (Lane* lane : lanes_to_flush_) lane->connection().Flush();
   lanes_to_flush_.clear();
+  if (std::exchange(lanes_held_, false)) {
+    for (Lane* lane : pinned_) lane->connection().Flush();
+  }
   for (auto& [at, lane] : lanes_) lane->connection().Flush();
   for (auto& [at, reader] : readers_) reader->connection().Flush();
   if (follower_admin_) follower_admin_->connection().Flush();
@@ -352,7 +355,7 @@ void Worker::ReapSessions() {
 void Worker::AdoptClientPause() {
   pause_ = core_.client_pause.state();
   if (pause_.until_us <= now_us_) pause_ = {};
-  holds_commands_ = pause_.mode != PauseMode::kNone || authority_busy();
+  UpdateHolds();
   std::vector<Session*> held;
   held.swap(postponed_);
   postponed_count.store(0, std::memory_order_relaxed);

@@ -93,6 +93,8 @@ class Worker final : public replication::GateWaiter {
   std::unique_ptr<Lane> TakePinned(const LaneKey& of);
   void GivePinned(std::unique_ptr<Lane> lane, bool clean);
   void QueueLaneFlush(Lane* lane) { lanes_to_flush_.push_back(lane); }
+  // One waits with its bytes until their intents are on the disk.
+  void NoteLaneHeld() { lanes_held_ = true; }
 
   const std::vector<std::unique_ptr<Session>>& sessions() const { return sessions_; }
   void QueueFlush(Session* session);
@@ -115,6 +117,9 @@ class Worker final : public replication::GateWaiter {
   bool authority_busy() const { return !busy_.empty() && core_.authority_busy.load(); }
   const std::string& busy_text() const { return busy_; }
   void CheckBusy();
+  // What clients get instead of writing, while the intent journal can't be written.
+  const std::string& writes_refused() const { return writes_refused_; }
+  void RefuseWrites(std::string text);  // empty: not any more
 
   // Clients in blocking commands: those that live here, and those of anybody.
   BlockedSessions& blocked() { return blocked_; }
@@ -180,6 +185,7 @@ class Worker final : public replication::GateWaiter {
   void OnBusyAnswer(std::string text);
   void SpreadBusy(const std::string& text);
   void SetBusy(const std::string& text);
+  void UpdateHolds();
   int TimeoutMs() const;
   void ReapSessions();
   void CheckSettled();
@@ -215,6 +221,7 @@ class Worker final : public replication::GateWaiter {
   std::vector<Session*> to_flush_, to_pump_, dead_;
   PauseState pause_;
   bool holds_commands_ = false;
+  std::string writes_refused_;
   std::string busy_;
   bool busy_here_ = false;  // with a script that was sent from here
   std::vector<Session*> postponed_;
@@ -232,6 +239,7 @@ class Worker final : public replication::GateWaiter {
   std::vector<GivenLane> given_lanes_;  // in this turn
   std::vector<std::unique_ptr<Lane>> spare_lanes_;
   std::vector<Lane*> lanes_to_flush_;
+  bool lanes_held_ = false;
   StoreUsers store_users_;
   std::vector<uint32_t> unused_logins_;  // whose lanes are being closed
   std::unique_ptr<AuthDesk> auth_desk_;

@@ -85,7 +85,8 @@ void IntentJournal::DropDone(uint64_t low_water) {
 }
 
 bool IntentJournal::Take(uint64_t low_water, int64_t unix_ms, JournalBlock& block) {
-  if (records_.empty() && low_water <= told_low_water_ && !replace_former_) return false;
+  const bool first = blocks_ == 0;
+  if (!first && records_.empty() && low_water <= told_low_water_ && !replace_former_) return false;
   Segment& current = segments_.back();
   block.header = {blocks_++, block_first_, low_water, unix_ms};
   block.generation = generation_;

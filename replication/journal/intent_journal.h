@@ -53,7 +53,7 @@ class IntentJournal {
   void Close();  // the last record
 
   // ---- Blocks.
-  // False when there is nothing that the last block did not say.
+  // False when there is nothing that the last block did not say. There is a first one.
   bool Take(uint64_t low_water, int64_t unix_ms, JournalBlock& block);
   // All open dirtiness and the state have been recorded: what former generations
   // say is not needed any more once that is written.

@@ -19,10 +19,10 @@ struct BadInput {
 const BadInput kBadInputs[] = {
     {"unknown key", "wrokers: 2\n",
      "c.yaml:4: wrokers: unknown key, expected one of listen, workers, stores, stage, mirror, "
-     "reads, allow, limits, admin, log, users; did you mean workers?"},
+     "reads, allow, limits, admin, log, users, journal; did you mean workers?"},
     {"unknown key unlike any", "zzz: 2\n",
      "c.yaml:4: zzz: unknown key, expected one of listen, workers, stores, stage, mirror, reads, "
-     "allow, limits, admin, log, users"},
+     "allow, limits, admin, log, users, journal"},
     {"unknown key in a section", "mirror: {memry: 1GiB}\n",
      "c.yaml:4: mirror.memry: unknown key, expected one of ack, ack_timeout, memory, "
      "follower_data, scripts, undeclared_keys; did you mean memory?"},
@@ -36,9 +36,11 @@ const BadInput kBadInputs[] = {
      "c.yaml:4: admin.token: found no space after the colon, expected key: value"},
     {"key with control characters", "\"a\\nb\": 1\n",
      "c.yaml:4: a\\x0ab: unknown key, expected one of listen, workers, stores, stage, mirror, "
-     "reads, allow, limits, admin, log, users"},
-    {"journal", "journal: {dir: /var/lib/crossfade}\n",
-     "c.yaml:4: journal is not served by this version"},
+     "reads, allow, limits, admin, log, users, journal"},
+    {"journal mode", "journal: {mode: always}\n",
+     "c.yaml:4: journal.mode: found 'always', expected one of process, disk, none"},
+    {"small journal", "journal: {disk: 1MiB}\n",
+     "c.yaml:4: journal.disk: found '1MiB', expected a size from 16MiB to 1TiB"},
     {"all that is not served",
      "backfill: {}\nverify: {}\ngates: {}\nfences: {}\napprovals: {}\nusers: []\n"
      "mirror: {big_key: 1MiB}\n"
@@ -193,16 +195,16 @@ const BadInput kBadInputs[] = {
 const BadInput kBadFiles[] = {
     {"empty", "",
      "c.yaml:1: found nothing, expected a map with listen, workers, stores, stage, mirror, reads, "
-     "allow, limits, admin, log, users"},
+     "allow, limits, admin, log, users, journal"},
     {"comments only", "# nothing\n\n# here\n",
      "c.yaml:1: found nothing, expected a map with listen, workers, stores, stage, mirror, reads, "
-     "allow, limits, admin, log, users"},
+     "allow, limits, admin, log, users, journal"},
     {"text", "hunter2\n",
      "c.yaml:1: found text, expected a map with listen, workers, stores, stage, mirror, reads, "
-     "allow, limits, admin, log, users"},
+     "allow, limits, admin, log, users, journal"},
     {"list", "- a\n- b\n",
      "c.yaml:1: found a list, expected a map with listen, workers, stores, stage, mirror, reads, "
-     "allow, limits, admin, log, users"},
+     "allow, limits, admin, log, users, journal"},
     {"two documents", kStores + "---\nworkers: 2\n",
      "c.yaml:4: found more behind the end of the YAML document, expected one"},
     {"text in front", ",stores: {}\nworkers: 1\n",

@@ -130,7 +130,7 @@ void ProxyProcess::ExpectCleanLog() {
   }
 }
 
-bool ProxyProcess::Launch() {
+bool ProxyProcess::Spawn() {
   if (pid_ != 0) return true;
   WriteConfig(config_);
   const std::string binary = BinaryPath();
@@ -152,6 +152,24 @@ bool ProxyProcess::Launch() {
     ::_exit(127);
   }
   pid_ = child;
+  return true;
+}
+
+std::string ProxyProcess::AwaitRefusal() {
+  const auto deadline = Clock::now() + std::chrono::seconds(30);
+  if (!Spawn()) return "";
+  while (running()) {
+    if (Clock::now() > deadline) {
+      ADD_FAILURE() << "crossfade started: " << LogTail();
+      return "";
+    }
+    ::poll(nullptr, 0, 5);
+  }
+  return LogTail();
+}
+
+bool ProxyProcess::Launch() {
+  if (!Spawn()) return false;
   const auto deadline = Clock::now() + std::chrono::seconds(30);
   while (Clock::now() < deadline && running()) {
     if (Http("GET", "/healthz").status != 0) return true;

@@ -51,6 +51,8 @@ class ProxyProcess {
 
   // Starts the process; true when its admin listener answers.
   bool Launch();
+  // Starts it where it will refuse to: what it wrote until it ended.
+  std::string AwaitRefusal();
   // Launch, and waits until clients can be served.
   bool Start();
   bool AwaitReady(std::chrono::milliseconds timeout = std::chrono::seconds(20));
@@ -80,6 +82,7 @@ class ProxyProcess {
   std::string LogTail(size_t lines = 40) const;
 
  private:
+  bool Spawn();
   void ExpectCleanLog();
 
   ProxyConfig config_;

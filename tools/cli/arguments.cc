@@ -11,6 +11,7 @@ struct Command {
   std::string_view name;
   std::vector<std::string_view> options;
   bool takes_file = false;
+  std::string_view verb{};  // the word behind it, before the file
 };
 
 const std::vector<Command>& Commands() {
@@ -19,6 +20,7 @@ const std::vector<Command>& Commands() {
       {"check", {"--admin", "--token"}, true},
       {"status", {"--watch", "--json", "--admin", "--token"}},
       {"reload", {"--json", "--admin", "--token"}},
+      {"journal", {}, true, "dump"},
       {"version", {}},
       {"help", {}}};
   return commands;
@@ -61,6 +63,10 @@ Status ParseWord(const Command& command, const std::vector<std::string>& words, 
   if (word == "--help" || word == "-h") {
     arguments.help = true;
     return {};
+  }
+  if (!command.verb.empty() && at == 1) {
+    if (word == command.verb) return {};
+    return Usage("crossfade " + name + ": there is no " + word, name);
   }
   if (word.empty() || word[0] != '-') {
     if (!command.takes_file || !arguments.file.empty()) {

@@ -19,6 +19,7 @@ int RunServe(const Arguments& arguments);
 int RunCheck(const Arguments& arguments);
 int RunStatus(const Arguments& arguments);
 int RunReload(const Arguments& arguments);
+int RunJournal(const Arguments& arguments);
 
 // "crossfade: MESSAGE" on standard error.
 void PrintError(const std::string& message);

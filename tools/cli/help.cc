@@ -10,6 +10,7 @@ usage:
   crossfade check FILE                  validate a configuration and show the plan it makes
   crossfade status [--watch] [--json]   what the running proxy does
   crossfade reload                      apply the configuration file again
+  crossfade journal dump PATH           what the intent journal says
   crossfade version
   crossfade COMMAND --help              options and exit codes
 
@@ -62,6 +63,15 @@ exit codes: 0 applied (or nothing changed); 1 refused, the plan before it stays 
             2 the proxy can't be reached, the token is wrong, or wrong usage
 )";
 
+constexpr char kJournal[] = R"(usage: crossfade journal dump PATH
+
+Prints the blocks and records of the intent journal's segments: of all in a folder
+(journal.dir), with what a start would make of them, or of one file. A running proxy is
+not disturbed, but what it writes meanwhile may show as torn.
+
+exit codes: 0 whole, or with a torn tail; 1 damaged; 2 can't be read, or wrong usage
+)";
+
 constexpr char kVersion[] = "usage: crossfade version\n\nexit code: 0\n";
 
 }  // namespace
@@ -71,6 +81,7 @@ std::string HelpText(const std::string& command) {
   if (command == "check") return kCheck;
   if (command == "status") return kStatus;
   if (command == "reload") return kReload;
+  if (command == "journal") return kJournal;
   if (command == "version") return kVersion;
   return kAll;
 }

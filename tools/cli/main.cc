@@ -25,6 +25,7 @@ int Main(int argc, char** argv) {
   }
   // A peer or a pipe that is gone is a write error, not the end of the process.
   std::signal(SIGPIPE, SIG_IGN);
+  std::signal(SIGXFSZ, SIG_IGN);  // so is a file that may not grow
   if (arguments->help || arguments->command == "help") {
     std::fputs(HelpText(arguments->command).c_str(), stdout);
     return kDone;
@@ -33,6 +34,7 @@ int Main(int argc, char** argv) {
   if (arguments->command == "check") return RunCheck(*arguments);
   if (arguments->command == "status") return RunStatus(*arguments);
   if (arguments->command == "reload") return RunReload(*arguments);
+  if (arguments->command == "journal") return RunJournal(*arguments);
   std::printf("crossfade %s\n", proxy::kVersion);
   return kDone;
 }

@@ -118,6 +118,8 @@ function showMirror() {
   state("drift", count(drift.reduce((sum, [, c]) => sum + c, 0)), drift.length ? "warn" : "");
   if (drift.length) $("drift").append(node("small", "", drift.map(([name, c]) => name + " " + count(c)).join(", ")));
   state("collapses", count(now.log_collapses), now.log_collapses ? "warn" : "");
+  state("journal", now.journal.state, {ok: "good", failed: "bad"}[now.journal.state] || "warn");
+  if (now.journal.reason) $("journal").append(node("small", "", now.journal.reason));
   $("ack_box").hidden = now.mirror_ack !== "both";
   state("acks", count(now.ack_timeouts), now.ack_timeouts ? "warn" : "");
 }

@@ -47,6 +47,7 @@ inline proxy::Snapshot SampleSnapshot() {
   s.watermark = 8923;
   s.log_collapses = 1;
   s.dirty_keys = 5;
+  s.journal = {"failed", "no space left", 512, 40, 3, 2};
   s.syncs_under_way = 4;
   s.ack_timeouts = 6;
   s.effects = {{"replay", 8000}, {"sync", 1000}};

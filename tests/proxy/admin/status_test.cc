@@ -29,6 +29,8 @@ TEST(StatusJson, EveryFieldOfTheSnapshotIsThere) {
     "clients_accepted": 40, "clients_rejected": 2, "auth_failures": 7, "lag_seconds": 0.0125, "log_entries": 77,
     "log_bytes": 4096, "log_head": 9000, "watermark": 8923, "log_collapses": 1, "dirty_keys": 5,
     "syncs_under_way": 4, "ack_timeouts": 6, "effects": {"replay": 8000, "sync": 1000},
+    "journal": {"state": "failed", "reason": "no space left", "bytes": 512, "blocks": 40,
+                "syncs": 3, "failures": 2},
     "drift": {"reply": 2}, "exact": false, "exact_doubts": 3, "doubt_script": "da39a3ee",
     "script_calls": {"replay": 20, "undeclared": 3}, "libraries_refused": 8,
     "scripts": [{"id": "da39a3ee", "function": false, "verdict": "undeclared",

@@ -1,0 +1,277 @@
+#include "proxy/journal/intent_committer.h"
+
+#include <unistd.h>
+
+#include <cerrno>
+#include <cstring>
+#include <fstream>
+#include <utility>
+
+#include "proxy/control/log.h"
+#include "proxy/core.h"
+#include "proxy/worker/worker.h"
+
+namespace crossfade::proxy {
+namespace {
+
+using config::JournalMode;
+using std::chrono::milliseconds;
+
+constexpr milliseconds kTryAgainAfter{1'000};
+constexpr milliseconds kTickEvery{100};
+
+// Nothing when the machine does not say: then no journal outlives the proxy's process.
+replication::BootId ReadBootId() {
+  replication::BootId id{};
+  std::ifstream file("/proc/sys/kernel/random/boot_id");
+  std::string text;
+  std::getline(file, text);
+  size_t at = 0;
+  for (const char c : text) {
+    if (c == '-' || at == 2 * id.size()) continue;
+    const int digit = c <= '9' ? c - '0' : (c | 0x20) - 'a' + 10;
+    id[at / 2] = static_cast<uint8_t>(id[at / 2] << 4 | (digit & 0xf));
+    ++at;
+  }
+  return id;
+}
+
+std::string PairText(const config::Settings& settings) {
+  return "legacy " + settings.legacy.Display() + ", new " + settings.new_store.Display();
+}
+
+}  // namespace
+
+IntentCommitter::IntentCommitter(Core& core, const config::Settings& settings)
+    : core_(core), settings_(settings.journal), pair_(PairText(settings)), boot_(ReadBootId()) {}
+
+IntentCommitter::~IntentCommitter() { Close(); }
+
+Result<replication::Recovered> IntentCommitter::Open() {
+  const std::lock_guard lock(mutex_);
+  auto files = SegmentFiles::Open(settings_.dir);
+  if (!files) return tl::unexpected(files.error());
+  files_ = std::move(*files);
+  const auto names = SegmentFiles::List(settings_.dir);
+  if (!names) return tl::unexpected(names.error());
+  replication::Recovery recovery(pair_, boot_);
+  for (size_t i = 0; i < names->size(); ++i) {
+    const Result<std::string> bytes = SegmentFiles::Read(settings_.dir, (*names)[i]);
+    if (!bytes) return tl::unexpected(bytes.error());
+    const bool last =
+        i + 1 == names->size() || (*names)[i + 1].generation != (*names)[i].generation;
+    recovery.Read(*bytes, last);
+    generation_ = (*names)[i].generation;
+  }
+  if (!recovery.other_pair().empty()) {
+    return Fail("journal.dir " + settings_.dir + " is of other stores (" + recovery.other_pair() +
+                "), this configuration's are: " + pair_ +
+                "; name another folder, or remove it if that migration is over");
+  }
+  return recovery.Finish();
+}
+
+Status IntentCommitter::Begin(const std::function<void(replication::Replicator&)>& tell) {
+  const std::lock_guard lock(mutex_);
+  const Status begun = BeginGeneration(tell);
+  if (!begun) return begun;
+  begun_ = true;
+  thread_ = std::thread([this] { Run(); });
+  return {};
+}
+
+// The first block is written at once, so that a folder which can't be written shows now.
+Status IntentCommitter::BeginGeneration(const std::function<void(replication::Replicator&)>& tell) {
+  ++generation_;
+  replication::SegmentHeader header;
+  {
+    const std::lock_guard core_lock(core_.mutex);
+    core_.replicator.BeginJournal(generation_, {.total_bytes = settings_.disk_bytes});
+    if (tell) tell(core_.replicator);
+    written_ = core_.replicator.intents().last();
+    committed_.store(written_, std::memory_order_release);
+  }
+  reason_.clear();
+  RefuseWrites(false);
+  WritePending();
+  return reason_.empty() ? Status() : Fail(reason_);
+}
+
+bool IntentCommitter::CommitNow(uint64_t intent) {
+  const std::lock_guard lock(mutex_);
+  if (written_ < intent && reason_.empty()) WritePending();
+  return committed_.load(std::memory_order_acquire) >= intent;
+}
+
+void IntentCommitter::WritePending() {
+  bool taken = false, over = false;
+  uint64_t last = 0;
+  {
+    const std::lock_guard core_lock(core_.mutex);
+    taken = core_.replicator.TakeJournalBlock(Worker::UnixMs(), block_);
+    last = core_.replicator.intents().last();
+    over = core_.replicator.journal()->OverBound();
+  }
+  if (taken) {
+    if (const Status written = WriteBlock(); !written) return GiveUp(written.error().message);
+  }
+  if (over) return GiveUp("journal.disk is full of writes that are not done");
+  const bool unsynced = taken || written_ > committed_.load(std::memory_order_relaxed);
+  written_ = last;
+  if (settings_.mode == JournalMode::kDisk && unsynced) {
+    sync_wanted_.notify_one();
+    return;
+  }
+  committed_.store(written_, std::memory_order_release);
+  RemoveUnneeded();
+}
+
+Status IntentCommitter::WriteBlock() {
+  if (block_.begins_segment) {
+    const auto mode = settings_.mode == JournalMode::kDisk ? replication::JournalMode::kDisk
+                                                           : replication::JournalMode::kProcess;
+    const std::string header = replication::EncodeSegmentHeader(
+        {mode, block_.generation, block_.segment, boot_, Worker::UnixMs(), pair_});
+    const Status created = files_->Create({block_.generation, block_.segment}, header,
+                                          settings_.mode == JournalMode::kDisk);
+    if (!created) return created;
+  }
+  bytes_.clear();
+  replication::AppendBlock(block_.header, block_.records, bytes_);
+  if (const Status appended = files_->Append(bytes_); !appended) return appended;
+  ++blocks_;
+  removal_due_ = removal_due_ || block_.replaces_generations ||
+                 block_.remove_below > remove_below_.index ||
+                 block_.generation != remove_below_.generation;
+  remove_former_ = remove_former_ || block_.replaces_generations;
+  remove_below_ = {block_.generation, block_.remove_below};
+  return {};
+}
+
+// Behind the block that says they are not needed.
+void IntentCommitter::RemoveUnneeded() {
+  if (!std::exchange(removal_due_, false)) return;
+  const bool former = std::exchange(remove_former_, false);
+  if (const Status removed = files_->RemoveBelow(remove_below_, former); !removed) {
+    log::Warn("a segment of the journal can't be removed", {{"reason", removed.error().message}});
+  }
+}
+
+void IntentCommitter::GiveUp(const std::string& reason) {
+  const bool first = reason_.empty() && failures_ == 0;
+  ++failures_;
+  const bool refuse = settings_.on_error == config::JournalError::kRefuse;
+  if (first || reason_ != reason) {
+    log::Error(refuse ? "the intent journal can't be written: writes are refused"
+                      : "the intent journal can't be written: should the proxy crash now, the "
+                        "follower will be copied again",
+               {{"reason", reason}, {"journal.on_error", refuse ? "refuse" : "suspect"}});
+  }
+  reason_ = reason;
+  if (const Status removed = files_->RemoveAll(); !removed) {
+    log::Error("and its segments can't be removed: remove them by hand before a start",
+               {{"reason", removed.error().message}});
+  }
+  {
+    const std::lock_guard core_lock(core_.mutex);
+    core_.replicator.EndJournal();
+  }
+  RefuseWrites(refuse);
+  committed_.store(UINT64_MAX, std::memory_order_release);
+  next_try_ = Clock::now() + kTryAgainAfter;
+  for (const auto& worker : core_.workers) worker->Wake();
+}
+
+void IntentCommitter::RefuseWrites(bool refuse) {
+  if (refuse == refuses_writes_) return;
+  refuses_writes_ = refuse;
+  std::string text;
+  if (refuse) {
+    text = "MISCONF crossfade: the intent journal can't be written (" + reason_ +
+           "), and journal.on_error is refuse: no write is accepted until it can be";
+  }
+  for (const auto& worker : core_.workers) {
+    worker->Post([text, to = worker.get()] { to->RefuseWrites(text); });
+  }
+}
+
+// A low-water mark that no write brings, and what failed once more.
+void IntentCommitter::Tick() {
+  if (reason_.empty()) return WritePending();
+  if (Clock::now() < next_try_) return;
+  const std::string before = reason_;
+  if (BeginGeneration({})) log::Info("the intent journal is written again", {{"after", before}});
+}
+
+bool IntentCommitter::SyncWanted() const {
+  return settings_.mode == JournalMode::kDisk && reason_.empty() &&
+         (removal_due_ || written_ > committed_.load());
+}
+
+void IntentCommitter::Run() {
+  std::unique_lock lock(mutex_);
+  while (true) {
+    sync_wanted_.wait_for(lock, kTickEvery, [this] { return stop_ || SyncWanted(); });
+    if (stop_) return;
+    if (SyncWanted()) {
+      Sync(lock);
+    } else {
+      Tick();
+    }
+  }
+}
+
+// What is written meanwhile is for the next one.
+void IntentCommitter::Sync(std::unique_lock<std::mutex>& lock) {
+  const uint64_t target = written_;
+  const uint64_t generation = generation_;
+  const int fd = files_->Duplicate();
+  lock.unlock();
+  const int problem = fd < 0 || fdatasync(fd) != 0 ? errno : 0;
+  if (fd >= 0) close(fd);
+  lock.lock();
+  ++syncs_;
+  if (generation != generation_ || !reason_.empty()) return;
+  if (problem != 0) return GiveUp(std::string("syncing the journal: ") + std::strerror(problem));
+  committed_.store(target, std::memory_order_release);
+  if (written_ == target) RemoveUnneeded();
+  for (const auto& worker : core_.workers) worker->Wake();
+}
+
+void IntentCommitter::Close() {
+  {
+    const std::lock_guard lock(mutex_);
+    if (!begun_ || stop_) return;
+    stop_ = true;
+    if (reason_.empty()) {
+      {
+        const std::lock_guard core_lock(core_.mutex);
+        core_.replicator.CloseJournal();
+      }
+      WritePending();
+      const int fd = reason_.empty() ? files_->Duplicate() : -1;
+      if (fd >= 0) {
+        (void)fdatasync(fd);
+        close(fd);
+        RemoveUnneeded();
+      }
+    }
+  }
+  sync_wanted_.notify_all();
+  if (thread_.joinable()) thread_.join();
+}
+
+JournalSnapshot IntentCommitter::Figures() const {
+  const std::lock_guard lock(mutex_);
+  JournalSnapshot figures;
+  figures.state = reason_.empty() ? "ok" : "failed";
+  figures.reason = reason_;
+  figures.blocks = blocks_;
+  figures.syncs = syncs_;
+  figures.failures = failures_;
+  const std::lock_guard core_lock(core_.mutex);
+  if (core_.replicator.journal() != nullptr) figures.bytes = core_.replicator.journal()->bytes();
+  return figures;
+}
+
+}  // namespace crossfade::proxy
