@@ -8,8 +8,6 @@
 #include <algorithm>
 #include <cstring>
 
-#include "config/check.h"
-
 namespace crossfade::replication {
 namespace {
 
@@ -19,17 +17,22 @@ constexpr uint32_t kBlockMagic = 0x4B4C4243;  // "CBLK"
 constexpr size_t kSegmentFixedBytes = 8 + 4 + 4 + 8 + 8 + 16 + 8 + 4;
 constexpr size_t kBlockHeaderBytes = 4 + 4 + 4 + 8 + 8 + 8 + 8 + 8 + 4;
 constexpr size_t kTrailerBytes = 4;
-// Shorter records are stored as they are: compressing them costs more than it saves.
-constexpr size_t kCompressFrom = 256;
+// Shorter records are stored as they are: snappy takes working memory for each call.
+constexpr size_t kCompressFrom = 4096;
 // No block and no key is longer: a longer one is damage.
 constexpr size_t kBlockBytesMax = size_t{1} << 31;
 
 template <class T>
-void AppendFixed(T value, std::string& out) {
-  char bytes[sizeof(T)];
+void PutFixed(T value, char* bytes) {
   for (size_t i = 0; i < sizeof(T); ++i) {
     bytes[i] = static_cast<char>(static_cast<uint64_t>(value) >> (8 * i) & 0xff);
   }
+}
+
+template <class T>
+void AppendFixed(T value, std::string& out) {
+  char bytes[sizeof(T)];
+  PutFixed(value, bytes);
   out.append(bytes, sizeof(T));
 }
 
@@ -120,18 +123,20 @@ void AppendBlock(const BlockHeader& header, std::string_view records, std::strin
     out.resize(begin + kBlockHeaderBytes + stored);
   }
   const uint64_t checksum = XXH3_64bits(out.data() + begin + kBlockHeaderBytes, stored);
-  std::string head;
-  AppendFixed(kBlockMagic, head);
-  AppendFixed(static_cast<uint32_t>(stored), head);
-  AppendFixed(static_cast<uint32_t>(records.size()), head);
-  AppendFixed(header.number, head);
-  AppendFixed(header.first_intent, head);
-  AppendFixed(header.low_water, head);
-  AppendFixed(header.unix_ms, head);
-  AppendFixed(checksum, head);
-  AppendFixed(Checksum32(head), head);
-  CROSSFADE_CHECK(head.size() == kBlockHeaderBytes);
-  std::memcpy(out.data() + begin, head.data(), head.size());
+  char* at = out.data() + begin;
+  const auto put = [&at](auto value) {
+    PutFixed(value, at);
+    at += sizeof(value);
+  };
+  put(kBlockMagic);
+  put(static_cast<uint32_t>(stored));
+  put(static_cast<uint32_t>(records.size()));
+  put(header.number);
+  put(header.first_intent);
+  put(header.low_water);
+  put(header.unix_ms);
+  put(checksum);
+  put(Checksum32({out.data() + begin, static_cast<size_t>(at - out.data()) - begin}));
   AppendFixed(Trailer(checksum), out);
 }
 

@@ -86,6 +86,7 @@ Status Embedded::WriteConfig(uint16_t port, uint16_t admin_port) const {
       << "  new:    {url: \"redis://127.0.0.1:" << new_->port() << "\"}\n"
       << "stage: ramp         # observe | mirror | ramp\n"
       << "mirror: {ack: authority, memory: 64MiB}\n"
+      << "journal: {dir: journal}   # what a crash of the proxy may not take\n"
       << "reads:\n"
       << "  follower: 0%      # share of keys whose reads may go to the new store: try 25%\n"
       << "  staleness: 50ms   # how old such a read may be\n"

@@ -25,8 +25,8 @@ std::string Records(int keys) {
 std::string Segment(int blocks) {
   std::string bytes = EncodeSegmentHeader(Header());
   for (int i = 0; i < blocks; ++i) {
-    AppendBlock({static_cast<uint64_t>(i), static_cast<uint64_t>(i) * 50 + 1, 0, 5},
-                Records(i % 2 == 0 ? 2 : 50), bytes);
+    AppendBlock({static_cast<uint64_t>(i), static_cast<uint64_t>(i) * 500 + 1, 0, 5},
+                Records(i % 2 == 0 ? 2 : 500), bytes);
   }
   return bytes;
 }
@@ -121,7 +121,7 @@ TEST(JournalFormat, ASegmentComesBackAsItWasWritten) {
 
 TEST(JournalFormat, ManyRecordsAreCompressed) {
   std::string bytes;
-  const std::string records = Records(200);
+  const std::string records = Records(1000);
   AppendBlock({}, records, bytes);
   EXPECT_LT(bytes.size(), records.size());
 }
