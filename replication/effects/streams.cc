@@ -58,8 +58,8 @@ void DeriveXadd(Derivation& d) {
   const StreamOptions options = ReadStreamOptions(d.args);
   if (options.end >= d.args.size()) return d.Sync();
   if (options.approximate && !d.length && !d.in_exec) return d.Sync();
-  // With NOMKSTREAM the reply tells whether the key was there.
-  const bool guard = !options.no_create;
+  // With NOMKSTREAM the reply tells whether the key was there, if it is passed on.
+  const bool guard = !options.no_create || options.approximate;
   if (!options.approximate && !ServerChooses(d.args[options.end])) return d.Replay(guard);
   const size_t options_end = options.approximate ? 2 : options.end;
   std::string& bytes = d.effect.bytes;

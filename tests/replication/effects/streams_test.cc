@@ -204,7 +204,7 @@ TEST(TrimEffects, AreToTheLengthThatWasLeft) {
   Check(Derive("XADD k MAXLEN ~ 5 LIMIT 9 * f v", id, 12),
         {"", "", {"XADD k MAXLEN = 12 7-1 f v"}, id, true});
   Check(Derive("XADD k NOMKSTREAM MINID ~ 5 7-1 f v", id, 3),
-        {"", "", {"XADD k MAXLEN = 3 7-1 f v"}, id});
+        {"", "", {"XADD k MAXLEN = 3 7-1 f v"}, id, true});
   Check(Derive("XTRIM k MINID ~ 5", ":4\r\n", 12), {"", "", {"XTRIM k MAXLEN = 12"}, ":4\r\n"});
   Check(Derive("XTRIM k MINID ~ 5", ":0\r\n", 12), {"", "", {}});
   EXPECT_EQ(Derive("XADD k MAXLEN ~ 5 * f v", id).kind, Kind::kSync);
