@@ -183,6 +183,9 @@ Lines LinesOf(const Settings& settings) {
   lines["limits.pinned"] = std::to_string(settings.limits.pinned);
   lines["limits.request"] = SizeText(settings.limits.request_bytes);
   lines["limits.client_output"] = SizeText(settings.limits.client_output_bytes);
+  if (settings.limits.memory_bytes != config::Limits{}.memory_bytes) {
+    lines["limits.memory"] = SizeText(settings.limits.memory_bytes);
+  }
   lines["limits.client_idle"] = TimeText(settings.limits.client_idle);
   lines["limits.connect_timeout"] = TimeText(settings.limits.connect_timeout);
   lines["limits.command_timeout"] = TimeText(settings.limits.command_timeout);

@@ -23,7 +23,7 @@ const Keys kStoresKeys = {{"legacy", "new"}};
 const Keys kStoreKeys = {{"url", "password_file", "tls"}};
 const Keys kMirrorKeys = {
     {"ack", "ack_timeout", "memory", "follower_data", "scripts", "undeclared_keys"}, {"big_key"}};
-const Keys kLimitsKeys = {{"clients", "pinned", "request", "client_output", "client_idle",
+const Keys kLimitsKeys = {{"clients", "pinned", "request", "client_output", "memory", "client_idle",
                            "connect_timeout", "command_timeout", "stop_timeout"}};
 const Keys kJournalKeys = {{"dir", "mode", "disk", "on_error"}};
 const Keys kAdminKeys = {{"listen", "token", "token_file"}, {"tokens_file"}};
@@ -146,6 +146,7 @@ void ReadLimits(const Section& root, Limits& limits) {
   section->Count("pinned", 0, 1'000'000, limits.pinned);
   section->Size("request", 1ull << 10, 2ull << 30, limits.request_bytes);
   section->Size("client_output", 1ull << 10, 1ull << 40, limits.client_output_bytes);
+  section->Size("memory", 1ull << 20, 1ull << 40, limits.memory_bytes);
   section->Time("client_idle", 0ms, 8760h, limits.client_idle);
   section->Time("connect_timeout", 1ms, 1h, limits.connect_timeout);
   section->Time("command_timeout", 1ms, 1h, limits.command_timeout);

@@ -89,6 +89,7 @@ struct Limits {
   uint32_t pinned = 1'000;  // clients with a connection to the authority of their own
   uint64_t request_bytes = 512ull << 20;
   uint64_t client_output_bytes = 256ull << 20;
+  uint64_t memory_bytes = 1ull << 30;        // of all clients' buffers
   std::chrono::milliseconds client_idle{0};  // 0: never
   std::chrono::milliseconds connect_timeout{1'000};
   std::chrono::milliseconds command_timeout{5'000};

@@ -14,7 +14,8 @@
 namespace crossfade::proxy {
 namespace {
 
-constexpr int kAcceptsPerTurn = 64;  // so that a storm does not starve those who are connected
+// So that a storm does not starve those who are connected.
+constexpr int kAcceptsPerTurn = 16;
 constexpr std::string_view kTooMany = "-ERR max number of clients reached\r\n";
 
 }  // namespace

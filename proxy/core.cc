@@ -11,7 +11,15 @@ Core::Core(const config::Plan& plan, const routing::CommandTable& commands)
       table(&commands),
       events(*this),
       replicator(commands, events, plan.settings.mirror.memory_bytes),
-      started_us(Worker::ClockUs()) {}
+      started_us(Worker::ClockUs()) {
+  legacy.replaced = [this] { LeaveLive("the authority is another process than before"); };
+  new_store.replaced = [this] { LeaveLive("the follower is another process than before"); };
+}
+
+void Core::LeaveLive(const std::string& reason) {
+  const std::lock_guard lock(mutex);
+  replicator.LeaveLive(reason);
+}
 
 Core::~Core() = default;
 

@@ -13,6 +13,7 @@
 #include "config/plan.h"
 #include "proxy/auth/auth_guard.h"
 #include "proxy/backend/busy_watch.h"
+#include "proxy/backend/read_suspension.h"
 #include "proxy/backend/side_commands.h"
 #include "proxy/backend/store_link.h"
 #include "proxy/mirror_events.h"
@@ -33,6 +34,9 @@ struct Core {
   StoreLink& authority() { return legacy; }
   StoreLink& follower() { return new_store; }
 
+  // Takes the replication lock.
+  void LeaveLive(const std::string& reason);
+
   StoreLink legacy;
   StoreLink new_store;
   // Tables are never freed while workers run; commands in flight point into them.
@@ -51,6 +55,7 @@ struct Core {
   std::atomic<bool> feed_wanted{false};
   // Copies of the log's figures for those who don't take the lock.
   std::atomic<uint64_t> applied_seq{0}, head_seq{0}, last_intent{0}, last_dropped{0};
+  ReadSuspension read_suspension;
   ClientPause client_pause;
   int64_t started_us = 0;  // on the workers' clock
   // Numbers of lanes, those of lanes that are gone again. Thread-safe.

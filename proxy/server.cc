@@ -212,6 +212,18 @@ bool Server::Ready(std::string& why) const {
   return false;
 }
 
+std::string Server::Resume(const std::string& reason) {
+  Core& core = impl_->core;
+  const uint32_t reasons = core.read_suspension.reasons();
+  log::Info("an operator resumes follower reads",
+            {{"reason", reason}, {"suspended", core.read_suspension.Text()}});
+  if ((reasons & ReadSuspension::kAuthorityEvicted) == 0) {
+    return reasons == 0 ? "follower reads are not suspended" : core.read_suspension.Text();
+  }
+  core.LeaveLive("an operator asked for it, after the authority had evicted keys");
+  return "the follower is copied again, then reads go on unless the authority evicts meanwhile";
+}
+
 Snapshot Server::TakeSnapshot() const {
   const Impl& impl = *impl_;
   Snapshot snapshot = SnapshotOf(impl_->core, *impl.plan, impl.counters);

@@ -37,6 +37,9 @@ class Server {
   // Whether clients can be served: the authority is connected. `why` gets the
   // reason when they can't.
   bool Ready(std::string& why) const;
+  // Reads that were suspended because of keys that were evicted: the follower is
+  // copied again, then they go on. What is done, for the operator.
+  std::string Resume(const std::string& reason);
   // Stops accepting, answers what is in flight, drains the mirror log up to the
   // deadline, ends the workers.
   StopReport Stop(std::chrono::milliseconds deadline);

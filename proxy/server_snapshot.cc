@@ -18,6 +18,18 @@ StoreSnapshot StoreOf(Core& core, StoreLink& link, size_t index, bool authority)
   store.version = link.version();
   store.run_id = link.run_id();
   if (!store.connected) store.last_error = link.error();
+  const StoreLink::Condition condition = link.condition();
+  store.state = routing::Name(routing::Worst(condition.states));
+  store.state_detail = condition.detail;
+  for (size_t i = 0; i < condition.entries.size(); ++i) {
+    const auto state = static_cast<routing::StoreState>(i);
+    store.states[Name(state)] = (condition.states & Bit(state)) != 0;
+    store.state_entries[Name(state)] = condition.entries[i];
+  }
+  store.keys = condition.keys;
+  store.evicted_keys = condition.evicted_keys;
+  store.used_memory = condition.used_memory;
+  store.max_memory = condition.max_memory;
   for (const auto& worker : core.workers) {
     for (size_t type = 0; type < kRequestClasses; ++type) {
       const RequestStats& stats = worker->stats().requests[index][type];
@@ -135,6 +147,7 @@ void AddWorkers(Core& core, Snapshot& snapshot) {
     }
   }
   snapshot.breaker = routing::Name(worst);
+  snapshot.reads_suspended = core.read_suspension.Text();
   if (skipped > 0) snapshot.shadow.push_back({"(all)", "ignored_command_or_gate", skipped});
 }
 

@@ -28,7 +28,12 @@ struct StoreSnapshot {
   bool connected = false;
   std::string version;  // of the store; empty before the first contact
   std::string run_id;
-  std::string last_error;  // why it is not connected, or was last not
+  std::string last_error;                         // why it is not connected, or was last not
+  std::string state = "unknown";                  // the worst of those that hold
+  std::string state_detail;                       // may be empty
+  std::map<std::string, bool> states;             // all of them, and whether they hold
+  std::map<std::string, uint64_t> state_entries;  // how often each was entered
+  uint64_t keys = 0, evicted_keys = 0, used_memory = 0, max_memory = 0;  // as it says
   // Indexed by RequestClass.
   std::array<uint64_t, kRequestClasses> requests{};
   std::array<LatencyHistogram, kRequestClasses> latency{};
@@ -109,6 +114,7 @@ struct Snapshot {
   std::string breaker;           // "closed", "open", "half_open"
   uint64_t breaker_trips = 0;
   uint64_t follower_read_retries = 0;
+  std::string reads_suspended;  // why no read goes to the follower; empty: they may
   std::vector<ReadDecision> read_decisions;
   std::vector<ShadowCount> shadow;
   // Commands that the authority has and the follower lacks, and whether clients

@@ -184,6 +184,7 @@ void Replicator::Parse(std::string_view bytes) {
 bool Replicator::NextSync(int64_t now_us, KeyName& key) {
   if (!follower_ready_ || dirty_.empty() || syncs_held_ > 0) return false;
   if (syncs_under_way_ >= limits::kSyncsUnderWay) return false;
+  if (!sync_pacer_.MayBegin(now_us, syncs_under_way_)) return false;
   if (log_.bytes() > std::min<uint64_t>(limits::kSyncLogBytes, memory_bytes_ / 2)) return false;
   if (!dirty_.NextToSync(now_us, key)) return false;
   key.round = sync_round_;

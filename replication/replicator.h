@@ -25,6 +25,7 @@
 #include "replication/key_stripes.h"
 #include "replication/mirror_log.h"
 #include "replication/scripts.h"
+#include "replication/sync_pacer.h"
 #include "replication/write_keys.h"
 #include "routing/commands/command_set.h"
 #include "routing/commands/command_table.h"
@@ -393,6 +394,7 @@ class Replicator {
   uint32_t wanted_db_ = 0;
   bool select_sent_ = false;
   BlockRef select_text_;
+  SyncPacer sync_pacer_;
   uint32_t syncs_under_way_ = 0;  // being read, or in the log
   uint64_t expiries_unknown_seq_ = 0;
   bool expiries_told_ = false;

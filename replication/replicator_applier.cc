@@ -8,6 +8,7 @@
 #include "replication/reply_digest.h"
 #include "routing/resp/encode.h"
 #include "routing/resp/reply.h"
+#include "routing/store_health.h"
 
 namespace crossfade::replication {
 namespace {
@@ -285,13 +286,19 @@ void Replicator::FinishSyncEntry(LogEntry& entry, uint64_t seq, std::string_view
   Parse(entry.Effect());
   const std::string_view key = parsed_args_[1];
   if (frame.front() != '-') {
+    if (parsed_args_[0] == "RESTORE") sync_pacer_.Taken();
     const uint64_t segment = dirty_.JournalSegment(entry.db, key);
     if (dirty_.SyncApplied(entry.db, key, seq)) RecordClean(entry.db, key, segment);
     return;
   }
   ++counters_.syncs_refused;
   events_.OnSyncRefused(entry.db, key, frame);
-  dirty_.SyncRefused(entry.db, key, seq, now_us);
+  if (routing::ClassifyError(frame) == routing::StoreError::kNone) {
+    dirty_.SyncRefused(entry.db, key, seq, now_us);
+  } else {  // nothing is wrong with the key
+    sync_pacer_.Refused(now_us);
+    MarkKey(entry.db, key, Drift::kLost, seq, false);
+  }
 }
 
 void Replicator::FinishShadow(LogEntry& entry, uint64_t seq, std::string_view frame,

@@ -21,6 +21,9 @@ class DataPlane {
   // While stopping: the last snapshot before it.
   virtual Snapshot TakeSnapshot() = 0;
   virtual bool Ready(std::string& why) = 0;
+  // Has the follower copied again, so that reads which were suspended may go on;
+  // what is done about it, for the operator.
+  virtual std::string Resume(const std::string& reason) = 0;
   // Blocks up to the deadline; called once.
   virtual StopReport Stop(std::chrono::milliseconds deadline) = 0;
 };

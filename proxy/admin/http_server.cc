@@ -89,7 +89,8 @@ constexpr Path kPaths[] = {{"/", "GET"},
                            {"/metrics", "GET"},
                            {"/api/v1/status", "GET"},
                            {"/api/v1/plan", "GET"},
-                           {"/api/v1/reload", "POST"}};
+                           {"/api/v1/reload", "POST"},
+                           {"/api/v1/resume", "POST"}};
 
 int64_t MonotonicMicroseconds() {
   using namespace std::chrono;
@@ -143,6 +144,7 @@ struct AdminServer::Impl {
   void Configure();
   void AddPages(DataPlane& plane, ControlPort& control);
   void AddApi(DataPlane& plane, ControlPort& control);
+  bool Refused(const httplib::Request& request, httplib::Response& response) const;
 
   config::Endpoint listen;
   HttpGuard guard;
@@ -208,6 +210,16 @@ void AdminServer::Impl::AddPages(DataPlane& plane, ControlPort& control) {
   });
 }
 
+// Whether a change is not for this client to make; answered then.
+bool AdminServer::Impl::Refused(const httplib::Request& request,
+                                httplib::Response& response) const {
+  const auto refusal = guard.CheckMutation(HeadersOf(request));
+  if (!refusal) return false;
+  if (refusal->status == 401) response.set_header("WWW-Authenticate", "Bearer");
+  Respond(response, refusal->status, ErrorJson(refusal->message));
+  return true;
+}
+
 void AdminServer::Impl::AddApi(DataPlane& plane, ControlPort& control) {
   http.Get("/api/v1/status",
            [&plane, &control](const httplib::Request&, httplib::Response& response) {
@@ -224,13 +236,14 @@ void AdminServer::Impl::AddApi(DataPlane& plane, ControlPort& control) {
   http.Get("/api/v1/plan", [&control](const httplib::Request&, httplib::Response& response) {
     Respond(response, 200, PlanJson(*control.CurrentPlan()));
   });
+  http.Post("/api/v1/resume",
+            [this, &plane](const httplib::Request& request, httplib::Response& response) {
+              if (Refused(request, response)) return;
+              Respond(response, 200, ResumeJson(plane.Resume(ReasonOf(request.body))));
+            });
   http.Post("/api/v1/reload",
             [this, &control](const httplib::Request& request, httplib::Response& response) {
-              if (const auto refusal = guard.CheckMutation(HeadersOf(request))) {
-                if (refusal->status == 401) response.set_header("WWW-Authenticate", "Bearer");
-                Respond(response, refusal->status, ErrorJson(refusal->message));
-                return;
-              }
+              if (Refused(request, response)) return;
               const ReloadOutcome outcome = control.Reload();
               Respond(response, outcome.applied ? 200 : 409, ReloadJson(outcome));
             });

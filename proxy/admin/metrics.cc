@@ -120,6 +120,24 @@ void WriteRequests(Writer& out, const Snapshot& s) {
   for (const StoreSnapshot& store : s.stores) {
     out.Sample({{"store", store.role}}, store.connected ? 1 : 0);
   }
+  out.Family("crossfade_store_state", "gauge", "1 for each state that the store is in.");
+  for (const StoreSnapshot& store : s.stores) {
+    for (const auto& [state, holds] : store.states) {
+      out.Sample({{"store", store.role}, {"state", state}}, holds ? 1 : 0);
+    }
+  }
+  out.Family("crossfade_store_state_entries_total", "counter",
+             "How often the store has entered the state.");
+  for (const StoreSnapshot& store : s.stores) {
+    for (const auto& [state, entries] : store.state_entries) {
+      out.Sample({{"store", store.role}, {"state", state}}, entries);
+    }
+  }
+  out.Family("crossfade_store_evicted_keys_total", "counter",
+             "Keys that the store has removed to make room, as it says.");
+  for (const StoreSnapshot& store : s.stores) {
+    out.Sample({{"store", store.role}}, store.evicted_keys);
+  }
   out.Family("crossfade_store_authority", "gauge", "1 for the store whose replies clients get.");
   for (const StoreSnapshot& store : s.stores) {
     out.Sample({{"store", store.role}}, store.authority ? 1 : 0);
@@ -212,6 +230,9 @@ void WriteMirror(Writer& out, const Snapshot& s) {
              "Partitions of 1024 that are copied and mirrored by effects.", s.live_partitions);
   out.Single("crossfade_breaker_state", "gauge",
              "Breaker of follower reads: 0 closed, 1 half open, 2 open.", BreakerValue(s.breaker));
+  out.Single("crossfade_reads_suspended", "gauge",
+             "1 while the state of a store keeps all reads from the follower.",
+             s.reads_suspended.empty() ? 0 : 1);
   out.Single("crossfade_breaker_trips_total", "counter", "Times the breaker opened.",
              s.breaker_trips);
 }

@@ -24,6 +24,11 @@ bool ServerDataPlane::Ready(std::string& why) {
   return server_.Ready(why);
 }
 
+std::string ServerDataPlane::Resume(const std::string& reason) {
+  std::lock_guard lock(mutex_);
+  return stopping_ ? "the proxy is stopping" : server_.Resume(reason);
+}
+
 StopReport ServerDataPlane::Stop(std::chrono::milliseconds deadline) {
   {
     std::lock_guard lock(mutex_);

@@ -15,6 +15,7 @@ class ServerDataPlane final : public DataPlane {
   void Publish(config::PlanPtr plan) override;
   Snapshot TakeSnapshot() override;
   bool Ready(std::string& why) override;
+  std::string Resume(const std::string& reason) override;
   StopReport Stop(std::chrono::milliseconds deadline) override;
 
  private:

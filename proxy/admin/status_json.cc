@@ -34,6 +34,14 @@ ordered_json StoreDocument(const StoreSnapshot& store) {
           {"version", store.version},
           {"run_id", store.run_id},
           {"last_error", store.last_error},
+          {"state", store.state},
+          {"state_detail", store.state_detail},
+          {"states", store.states},
+          {"state_entries", store.state_entries},
+          {"keys", store.keys},
+          {"evicted_keys", store.evicted_keys},
+          {"used_memory", store.used_memory},
+          {"max_memory", store.max_memory},
           {"requests", requests},
           {"latency", latency}};
 }
@@ -130,6 +138,7 @@ void AddReads(ordered_json& document, const Snapshot& s, const config::Settings&
   document.update({{"routes", routes},
                    {"read_decisions", decisions},
                    {"shadow", shadow},
+                   {"reads_suspended", s.reads_suspended},
                    {"breaker", s.breaker},
                    {"breaker_trips", s.breaker_trips},
                    {"follower_read_retries", s.follower_read_retries}});
@@ -193,6 +202,14 @@ std::string PlanJson(const config::Plan& plan) {
 }
 
 std::string ReloadJson(const ReloadOutcome& outcome) { return Dump(OutcomeDocument(outcome)); }
+
+std::string ResumeJson(const std::string& done) { return Dump({{"done", done}}); }
+
+std::string ReasonOf(const std::string& body) {
+  const auto document = ordered_json::parse(body, nullptr, false);
+  if (!document.is_object() || !document.contains("reason")) return "";
+  return document["reason"].is_string() ? document["reason"].get<std::string>() : "";
+}
 
 std::string ErrorJson(const std::string& message) { return Dump({{"error", message}}); }
 

@@ -133,7 +133,12 @@ class Renderer {
       }
       const std::string error = Text(store.at("last_error"));
       const std::string version = Text(store.at("version"));
-      if (store.at("connected").get<bool>()) {
+      const std::string state = Text(store.at("state"));
+      const std::string detail = Text(store.at("state_detail"));
+      const bool named = state != "up" && state != "down" && state != "unknown";
+      if (named) {
+        out_ += " " + Bad(state) + (detail.empty() ? "" : ": " + detail);
+      } else if (store.at("connected").get<bool>()) {
         out_ += " " + Good("connected") + (version.empty() ? "" : "  redis " + version);
       } else {
         out_ += " " + Bad("NOT CONNECTED") + (error.empty() ? "" : ": " + error);
@@ -271,6 +276,9 @@ class Renderer {
                                PadLeft(FormatCount(c.at("count").get<uint64_t>()), 26);
       Line("shadow",
            result == "mismatched" && c.at("count").get<uint64_t>() > 0 ? Bad(text) : text);
+    }
+    if (const std::string why = Text(now_.at("reads_suspended")); !why.empty()) {
+      Line("reads", Bad("SUSPENDED") + "  " + why);
     }
     const std::string breaker = Text(now_.at("breaker"));
     Line("breaker", (breaker == "closed" ? Good(breaker)

@@ -57,6 +57,8 @@ void Applier::OnStoreBytes() {
       if (length == routing::ReplyScanner::kIncomplete) break;
       malformed = length < 0;
       if (malformed) break;
+      if (*p == '-') [[unlikely]]
+        connection_.link().NoteError({p, static_cast<size_t>(length)}, now_us);
       core.replicator.OnFollowerReply({p, static_cast<size_t>(length)}, now_us, unix_ms);
       p += length;
     }
@@ -71,14 +73,13 @@ void Applier::OnStoreBytes() {
   core.feed_wanted.store(true, std::memory_order_relaxed);
 }
 
-void Applier::OnStoreReady(bool other_process) {
+void Applier::OnStoreReady() {
   spdlog::info("the follower is connected store={} address={} version={}",
                connection_.link().role(), connection_.link().endpoint().Display(),
                connection_.link().version());
   Core& core = worker_.core();
   core.events.applier_must_reconnect.store(false);
   const std::lock_guard lock(core.mutex);
-  if (other_process) core.replicator.LeaveLive("the follower was restarted");
   core.replicator.FollowerReady();
   core.feed_wanted.store(true);
 }

@@ -21,7 +21,7 @@ class Applier final : public StoreConnectionOwner {
   void Feed();
   void Tick(int64_t now_us);
 
-  void OnStoreReady(bool other_process) override;
+  void OnStoreReady() override;
   void OnStoreBytes() override;
   void OnStoreHasMore() override;
   void OnStoreLost(std::string_view reason) override;

@@ -150,7 +150,7 @@ void AuthDesk::Decide(Anonymous now) {
 
 // ---- The connection
 
-void AuthDesk::OnStoreReady(bool) {
+void AuthDesk::OnStoreReady() {
   std::string reset;
   routing::AppendCommand(reset, {"RESET"});
   for (const Question& question : questions_) {

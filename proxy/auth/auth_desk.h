@@ -44,7 +44,7 @@ class AuthDesk final : public StoreConnectionOwner {
   void Tick(int64_t now_us);
   void Flush() { connection_.Flush(); }
 
-  void OnStoreReady(bool other_process) override;
+  void OnStoreReady() override;
   void OnStoreBytes() override;
   void OnStoreHasMore() override;
   void OnStoreLost(std::string_view reason) override;

@@ -260,6 +260,10 @@ void MirrorDriver::StartMirroring(const ActivePlan& plan) {
     return SetProgress("connecting",
                        "the new store (follower) is not reachable: " + follower.error().message);
   }
+  if (!IsMaster(*authority, core_.authority(), "authority") ||
+      !IsMaster(*follower, core_.follower(), "follower")) {
+    return;
+  }
   const Result<Counts> authority_counts = authority->CountKeys();
   const Result<Counts> follower_counts = follower->CountKeys();
   if (!authority_counts || !follower_counts) {
@@ -301,6 +305,20 @@ void MirrorDriver::StartMirroring(const ActivePlan& plan) {
   const Result<Counts> to_copy = authority->CountKeys();
   const Result<Counts> to_check = follower->CountKeys();
   if (to_copy && to_check) Copy(*authority, *follower, *to_copy, *to_check);
+}
+
+// A replica's keys change by writes that don't pass here.
+bool MirrorDriver::IsMaster(StoreClient& store, const StoreLink& link, const char* role) {
+  const Result<StoreClient::Reply> info = store.Command({"INFO", "replication"});
+  if (!info) {
+    SetProgress("connecting", "a store does not answer: " + info.error().message);
+    return false;
+  }
+  const routing::StoreReport report = routing::ParseStoreReport({(*info)->str, (*info)->len});
+  if (!report.replica) return true;
+  SetProgress("refused", "the " + link.role() + " store (" + role + ") is a replica of " +
+                             report.master + "; promote it, or give the address of its master");
+  return false;
 }
 
 // Whether the follower may be written to, by what it holds and how it is set up.

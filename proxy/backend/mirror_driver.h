@@ -51,6 +51,7 @@ class MirrorDriver {
   void LearnCommands(StoreClient& authority);
   void LearnMissingCommands(const std::string& follower_run_id);
   void StartMirroring(const ActivePlan& plan);
+  bool IsMaster(StoreClient& store, const StoreLink& link, const char* role);
   bool MayBeWritten(const ActivePlan& plan, StoreClient& follower, const Counts& authority_counts,
                     const Counts& follower_counts, bool& trusted);
   void Copy(StoreClient& authority, StoreClient& follower, const Counts& authority_counts,

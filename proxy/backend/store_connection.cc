@@ -96,7 +96,7 @@ void StoreConnection::Greet() {
     state_ = State::kReady;
     error_.clear();
     backoff_us_ = 0;
-    return owner_.OnStoreReady(false);
+    return owner_.OnStoreReady();
   }
   state_ = State::kGreeting;
   const config::Endpoint& endpoint = link_.endpoint();
@@ -223,9 +223,9 @@ void StoreConnection::FinishGreeting() {
   state_ = State::kReady;
   error_.clear();
   backoff_us_ = 0;
-  other_process_ = link_.Greeted(run_id_, version_);
+  link_.Greeted(run_id_, version_);
   link_.ready.fetch_add(1, std::memory_order_relaxed);
-  owner_.OnStoreReady(other_process_);
+  owner_.OnStoreReady();
 }
 
 void StoreConnection::WantMore() {

@@ -25,8 +25,7 @@ namespace crossfade::proxy {
 
 class StoreConnectionOwner {
  public:
-  // `other_process`: the store is not the process that was known before.
-  virtual void OnStoreReady(bool other_process) = 0;
+  virtual void OnStoreReady() = 0;
   // Bytes have come: in() holds them, to be consumed.
   virtual void OnStoreBytes() = 0;
   // More bytes may be there than one read took: Read is to be called next turn.
@@ -121,7 +120,6 @@ class StoreConnection final : public Pollable {
   uint64_t read_in_turn_ = 0;
   bool more_queued_ = false;  // the owner was told that there is more
   bool peer_closed_ = false;
-  bool other_process_ = false;
   int64_t now_us_ = 0;
   int64_t deadline_us_ = 0;  // of connecting and greeting; of the next try
   int64_t backoff_us_ = 0;

@@ -1,5 +1,6 @@
 #include "proxy/backend/store_link.h"
 
+#include <algorithm>
 #include <utility>
 
 namespace crossfade::proxy {
@@ -24,13 +25,33 @@ config::TlsPtr StoreLink::tls() const {
   return tls_;
 }
 
-bool StoreLink::Greeted(const std::string& run_id, const std::string& version) {
+// Whoever greets it while another is still telling of the replacement tells it too:
+// then all know before the connection is used.
+void StoreLink::Greeted(const std::string& run_id, const std::string& version) {
+  uint64_t replacements = 0, handled = 0;
+  {
+    const std::lock_guard lock(mutex_);
+    if (!run_id_.empty() && run_id_ != run_id) ++replacements_;
+    replacements = replacements_;
+    handled = replacements_handled_;
+    run_id_ = run_id;
+    version_ = version;
+    error_.clear();
+  }
+  if (handled >= replacements) return;
+  if (replaced) replaced();
   const std::lock_guard lock(mutex_);
-  const bool other = !run_id_.empty() && run_id_ != run_id;
-  run_id_ = run_id;
-  version_ = version;
-  error_.clear();
-  return other;
+  replacements_handled_ = std::max(replacements_handled_, replacements);
+}
+
+void StoreLink::SetCondition(Condition condition) {
+  const std::lock_guard lock(mutex_);
+  condition_ = std::move(condition);
+}
+
+StoreLink::Condition StoreLink::condition() const {
+  const std::lock_guard lock(mutex_);
+  return condition_;
 }
 
 void StoreLink::Expect(const std::string& run_id) {

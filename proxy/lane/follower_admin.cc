@@ -65,7 +65,7 @@ void FollowerAdmin::Tick(int64_t now_us) {
   connection_.Drop("it did not answer within limits.command_timeout");
 }
 
-void FollowerAdmin::OnStoreReady(bool) {}
+void FollowerAdmin::OnStoreReady() {}
 
 void FollowerAdmin::OnStoreHasMore() { worker_.QueueRead(&connection_); }
 

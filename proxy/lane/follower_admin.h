@@ -25,7 +25,7 @@ class FollowerAdmin final : public StoreConnectionOwner {
   void Run(ReplyTo to, std::string_view request, std::string reply);
   void Tick(int64_t now_us);
 
-  void OnStoreReady(bool other_process) override;
+  void OnStoreReady() override;
   void OnStoreBytes() override;
   void OnStoreHasMore() override;
   void OnStoreLost(std::string_view reason) override;

@@ -13,12 +13,10 @@ namespace {
 
 // Errors that say something of the store, not of the command or of the client's user.
 bool StoreIsUnwell(std::string_view frame, const LaneKey& key) {
+  if (frame.front() != '-') [[likely]]
+    return false;
   if (key.user != 0 && frame.starts_with("-NOPERM")) return false;
-  for (const std::string_view prefix :
-       {"-LOADING", "-MASTERDOWN", "-BUSY", "-OOM", "-NOAUTH", "-NOPERM", "-CLUSTERDOWN"}) {
-    if (frame.starts_with(prefix)) return true;
-  }
-  return false;
+  return routing::ClassifyError(frame) != routing::StoreError::kNone;
 }
 
 }  // namespace
@@ -93,7 +91,7 @@ void FollowerReader::KeysOf(const Read& read, bool names) {
 // Needs the replication lock.
 bool FollowerReader::Counts(const Read& read, std::string_view frame) {
   if (read.to.session->ordered()->must_retry(read.to.ordered)) return false;
-  if (frame.front() == '-') return false;
+  if (frame.front() == '-' || worker_.core().read_suspension.any()) return false;
   const replication::Replicator& replicator = worker_.core().replicator;
   KeysOf(read, !replicator.dirty().empty());
   if (keys_.empty()) return false;
@@ -108,6 +106,7 @@ void FollowerReader::TakeReply(const Read& read, std::string_view frame,
   worker_.stats().requests[1][static_cast<size_t>(RequestClass::kRead)].Record(us, 1);
   worker_.read_latency(Source::kFollower).Add(us, worker_.now_us());
   if (StoreIsUnwell(frame, key_)) {
+    connection_.link().NoteError(frame, worker_.now_us());
     worker_.breaker().Failed(read.ticket.permit, worker_.now_us());
   } else {
     worker_.breaker().Succeeded(read.ticket.permit);
@@ -121,12 +120,7 @@ void FollowerReader::TakeReply(const Read& read, std::string_view frame,
   read.to.session->RetryOnAuthority(read.to.ordered, read.request);
 }
 
-void FollowerReader::OnStoreReady(bool other_process) {
-  told_refused_ = false;
-  if (!other_process) return;
-  const std::lock_guard lock(worker_.core().mutex);
-  worker_.core().replicator.LeaveLive("the follower was restarted");
-}
+void FollowerReader::OnStoreReady() { told_refused_ = false; }
 
 void FollowerReader::OnStoreHasMore() { worker_.QueueRead(&connection_); }
 

@@ -35,7 +35,7 @@ class FollowerReader final : public StoreConnectionOwner {
             const FollowerReadTicket& ticket);
   void Tick(int64_t now_us);
 
-  void OnStoreReady(bool other_process) override;
+  void OnStoreReady() override;
   void OnStoreBytes() override;
   void OnStoreHasMore() override;
   void OnStoreLost(std::string_view reason) override;

@@ -191,6 +191,8 @@ bool Lane::TakePush(std::string_view frame) {
 }
 
 void Lane::TakeReply(std::string_view frame, std::unique_lock<std::mutex>& lock) {
+  if (frame.front() == '-') [[unlikely]]
+    connection_.link().NoteError(frame, worker_.now_us());
   InFlight& item = in_flight_.front();
   const uint64_t bytes = item.bytes;
   switch (item.kind) {
@@ -333,11 +335,10 @@ bool Lane::MaySend() {
   return false;
 }
 
-void Lane::OnStoreReady(bool other_process) {
+void Lane::OnStoreReady() {
   {
     const std::lock_guard lock(worker_.core().mutex);
     HoldSyncs(false);
-    if (other_process) worker_.core().replicator.LeaveLive("the authority was restarted");
   }
   if (owner_ != nullptr) {
     worker_.core().SetStoreClient(owner_->id(), connection_.client_id());

@@ -90,7 +90,7 @@ class Lane final : public StoreConnectionOwner {
   void StopWaiting(Session* session);
   void Tick(int64_t now_us);
 
-  void OnStoreReady(bool other_process) override;
+  void OnStoreReady() override;
   void OnStoreBytes() override;
   void OnStoreHasMore() override;
   void OnStoreLost(std::string_view reason) override;

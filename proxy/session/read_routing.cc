@@ -68,6 +68,7 @@ ReadReason Session::DecideRead(const routing::CommandSpec& spec, routing::Args a
       return ReadReason::kSlower;
     }
   }
+  if (worker_.core().read_suspension.any()) return ReadReason::kSuspended;
   if (!worker_.ReaderOf(key_).ready()) return ReadReason::kNotConnected;
   {
     const std::lock_guard lock(worker_.core().mutex);

@@ -90,6 +90,14 @@ class Session final : public Pollable {
   void Close();
   void CloseWhenIdle();  // at a graceful stop
   bool idle() const { return in_flight_ == 0 && output_ == nullptr && reply_ == nullptr; }
+  // What it has buffered: requests, what is queued in MULTI, replies.
+  size_t buffered_bytes() const {
+    return (output_ ? output_->capacity() : 0) + (input_ ? input_->capacity() : 0) +
+           (transaction_ ? transaction_bytes() : 0);
+  }
+  const std::string& peer() const;
+  // Redis lets who waits or listens be as idle as it likes.
+  bool MayIdle() const;
   int64_t last_active_us() const { return last_active_us_; }
   bool closed() const { return closed_; }
 
@@ -135,6 +143,7 @@ class Session final : public Pollable {
 
   // session_io.cc
   bool WaitsForNothingElse() const;
+  size_t transaction_bytes() const;
   void ReadSmall();
   void ReadLarge();
   bool Receive(char* to, size_t room, size_t& received);

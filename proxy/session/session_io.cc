@@ -38,6 +38,11 @@ Session::Extras& Session::extras() {
   return *extras_;
 }
 
+const std::string& Session::peer() const {
+  static const std::string kUnknown;
+  return extras_ ? extras_->peer : kUnknown;
+}
+
 void Session::OnEvents(const Readiness& ready) {
   if (ready.writable && watching_writes_) {
     watching_writes_ = false;
@@ -61,6 +66,10 @@ bool Session::WaitsForNothingElse() const {
   if ((paused_ & kClientPause) != 0) return true;
   if ((paused_ & kAuth) != 0) return worker_.auth_desk().Delays(this);
   return pinned_ && pinned_->awaited == Pinned::Awaited::kWait;
+}
+
+bool Session::MayIdle() const {
+  return blocked_ != nullptr || (pinned_ && (pinned_->reasons & ~Pinned::kWatch) != 0);
 }
 
 // ---- Receiving

@@ -149,6 +149,8 @@ Session::Step Session::RefuseMulti() {
 }
 
 // MONITOR is the store's, which does not see a transaction that is refused here.
+size_t Session::transaction_bytes() const { return transaction_->bytes.capacity(); }
+
 void Session::ShowToMonitors(Args exec) {
   if (worker_.core().monitors.load(std::memory_order_relaxed) == 0) return;
   if (lane_ == nullptr || !lane_->ready() || lane_->full()) return;

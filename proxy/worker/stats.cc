@@ -30,6 +30,8 @@ const char* Name(ReadReason reason) {
       return "breaker";
     case ReadReason::kNotConnected:
       return "not_connected";
+    case ReadReason::kSuspended:
+      return "suspended";
     case ReadReason::kSlower:
       return "slower";
     case ReadReason::kCount:
@@ -56,6 +58,8 @@ const char* Name(ClientError error) {
       return "store_lost";
     case ClientError::kOutputLimit:
       return "output_limit";
+    case ClientError::kMemoryLimit:
+      return "memory_limit";
     case ClientError::kTls:
       return "tls";
     case ClientError::kNoAuth:

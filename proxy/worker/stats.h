@@ -51,6 +51,7 @@ enum class ReadReason : uint8_t {
   kOwnOrder,  // the session has an unanswered command on the key at the authority
   kBreaker,
   kNotConnected,  // the worker has no connection to the follower for this user, db and protocol
+  kSuspended,     // by the state of a store: see ReadSuspension
   kSlower,        // prefer: fastest, and the authority is
   kCount
 };
@@ -65,6 +66,7 @@ enum class ClientError : uint8_t {
   kStoreUnavailable,
   kStoreLost,
   kOutputLimit,
+  kMemoryLimit,   // the one that had buffered most
   kTls,           // a handshake that failed
   kNoAuth,        // not authenticated, or not with that password
   kNoPermission,  // of a user that the proxy authenticated

@@ -6,6 +6,7 @@
 
 #include "proxy/applier/applier.h"
 #include "proxy/applier/key_syncer.h"
+#include "proxy/backend/store_watch.h"
 #include "proxy/lane/follower_admin.h"
 #include "proxy/lane/follower_reader.h"
 #include "proxy/session/session.h"
@@ -70,6 +71,8 @@ void Worker::Run() {
   if (index_ == 0) {
     applier_ = std::make_unique<Applier>(*this);
     syncer_ = std::make_unique<KeySyncer>(*this);
+    watches_.push_back(std::make_unique<StoreWatch>(*this, core_.authority(), true));
+    watches_.push_back(std::make_unique<StoreWatch>(*this, core_.follower(), false));
   }
   LaneOf({});
   if (!plan_->accounts) auth_desk();
@@ -80,6 +83,7 @@ void Worker::Run() {
   acks_.clear();
   auth_desk_.reset();
   applier_.reset();
+  watches_.clear();
   readers_.clear();
   follower_admin_.reset();
   given_lanes_.clear();
@@ -160,6 +164,7 @@ void Worker::Tick() {
   blocked_.Poll();
   if (auth_desk_) auth_desk_->Tick(now_us_);
   if (store_users_.size() > 0) CloseUnusedLogins();
+  for (const auto& watch : watches_) watch->Tick(now_us_);
   if (applier_) {
     applier_->Tick(now_us_);
     core_.feed_wanted.store(true, std::memory_order_relaxed);
@@ -167,9 +172,12 @@ void Worker::Tick() {
   const int64_t idle_us = std::chrono::microseconds(limits().client_idle).count();
   if (idle_us > 0) {
     for (auto& session : sessions_) {
-      if (session->idle() && now_us_ - session->last_active_us() > idle_us) session->Close();
+      if (session->idle() && !session->MayIdle() && now_us_ - session->last_active_us() > idle_us) {
+        session->Close();
+      }
     }
   }
+  client_memory_.Tick(now_us_);
   if (pause_.mode != PauseMode::kNone && now_us_ >= pause_.until_us) AdoptClientPause();
   CheckBusy();
   if (handshakes_->Tick(now_us_)) CountSessions();

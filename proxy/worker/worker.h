@@ -25,6 +25,7 @@
 #include "proxy/net/stream.h"
 #include "proxy/session/ordered_replies.h"
 #include "proxy/worker/blocked_sessions.h"
+#include "proxy/worker/client_memory.h"
 #include "proxy/worker/client_pause.h"
 #include "proxy/worker/stats.h"
 #include "proxy/worker/waking.h"
@@ -40,6 +41,7 @@ class FollowerAdmin;
 class FollowerReader;
 class KeySyncer;
 class Session;
+class StoreWatch;
 class TlsHandshakes;
 
 class Worker final : public replication::GateWaiter {
@@ -100,6 +102,7 @@ class Worker final : public replication::GateWaiter {
   void QueueFlush(Session* session);
   void QueuePump(Session* session);
   void QueueRead(StoreConnection* connection) { reads_again_.push_back(connection); }
+  ClientMemory& client_memory() { return client_memory_; }
   void CountError(ClientError kind) { stats_.client_errors[static_cast<size_t>(kind)].Add(); }
   void Forget(Session* session);  // closed, with nothing in flight
   void AwaitGate(uint64_t ticket, std::function<void()> entered);
@@ -259,6 +262,8 @@ class Worker final : public replication::GateWaiter {
   Waking waking_{*this};
   std::unique_ptr<Applier> applier_;
   std::unique_ptr<KeySyncer> syncer_;
+  std::vector<std::unique_ptr<StoreWatch>> watches_;
+  ClientMemory client_memory_{*this};
 };
 
 }  // namespace crossfade::proxy

@@ -66,7 +66,7 @@ const BadInput kBadInputs[] = {
      "follower_data, scripts, undeclared_keys"},
     {"section that is a list", "limits: [clients]\n",
      "c.yaml:4: limits: found a list, expected a map with clients, pinned, request, client_output, "
-     "client_idle, connect_timeout, command_timeout, stop_timeout"},
+     "memory, client_idle, connect_timeout, command_timeout, stop_timeout"},
     {"value that is a map", "workers: {count: 1}\n",
      "c.yaml:4: workers: found a map, expected a whole number from 1 to 64"},
     {"workers too few", "workers: 0\n",
@@ -107,7 +107,8 @@ const BadInput kBadInputs[] = {
      "c.yaml:4: reads.staleness: found '25h', expected a time from 0ms to 24h"},
     {"limits",
      "limits:\n  clients: 0\n  request: 4GiB\n  client_output: 1B\n  client_idle: never\n"
-     "  connect_timeout: 0s\n  command_timeout: 2h\n  stop_timeout: -1s\n",
+     "  connect_timeout: 0s\n  command_timeout: 2h\n  stop_timeout: -1s\n"
+     "  memory: 1023KiB\n",
      "c.yaml:5: limits.clients: found '0', expected a whole number from 1 to 1000000\n"
      "c.yaml:6: limits.request: found '4GiB', expected a size from 1KiB to 2GiB\n"
      "c.yaml:7: limits.client_output: found '1B', expected a size from 1KiB to 1TiB\n"
@@ -116,7 +117,8 @@ const BadInput kBadInputs[] = {
      "c.yaml:9: limits.connect_timeout: found '0s', expected a time from 1ms to 1h\n"
      "c.yaml:10: limits.command_timeout: found '2h', expected a time from 1ms to 1h\n"
      "c.yaml:11: limits.stop_timeout: found '-1s', expected a time such as 50ms or 1.5s (units: "
-     "ms, s, m, h)"},
+     "ms, s, m, h)\n"
+     "c.yaml:12: limits.memory: found '1023KiB', expected a size from 1MiB to 1TiB"},
     {"log", "log: {level: verbose, format: xml}\n",
      "c.yaml:4: log.level: found 'verbose', expected one of trace, debug, info, warn, error\n"
      "c.yaml:4: log.format: found 'xml', expected one of text, json"},

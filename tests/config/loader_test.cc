@@ -46,6 +46,7 @@ TEST(Loader, DefaultsAreThoseOfTheDocumentation) {
   EXPECT_EQ(settings.limits.clients, 10'000u);
   EXPECT_EQ(settings.limits.request_bytes, 512ull << 20);
   EXPECT_EQ(settings.limits.client_output_bytes, 256ull << 20);
+  EXPECT_EQ(settings.limits.memory_bytes, 1ull << 30);
   EXPECT_EQ(settings.limits.client_idle, milliseconds(0));
   EXPECT_EQ(settings.limits.connect_timeout, milliseconds(1'000));
   EXPECT_EQ(settings.limits.command_timeout, milliseconds(5'000));
@@ -65,7 +66,7 @@ mirror: {ack: both, ack_timeout: 20ms, memory: 1GiB, follower_data: trust,
          scripts: sync, undeclared_keys: refuse}
 reads: {follower: 12.5%, staleness: 0ms, shadow: 0.01%, prefer: fastest}
 limits:
-  {clients: 5, request: 1MiB, client_output: 2MiB, client_idle: 3m,
+  {clients: 5, request: 1MiB, client_output: 2MiB, memory: 3MiB, client_idle: 3m,
    connect_timeout: 4ms, command_timeout: 1.5s, stop_timeout: 6s}
 admin: {listen: "0.0.0.0:0", token: "hunter2"}
 log: {level: debug, format: json}
@@ -89,6 +90,7 @@ log: {level: debug, format: json}
   EXPECT_EQ(settings.limits.clients, 5u);
   EXPECT_EQ(settings.limits.request_bytes, 1ull << 20);
   EXPECT_EQ(settings.limits.client_output_bytes, 2ull << 20);
+  EXPECT_EQ(settings.limits.memory_bytes, 3ull << 20);
   EXPECT_EQ(settings.limits.client_idle, milliseconds(180'000));
   EXPECT_EQ(settings.limits.connect_timeout, milliseconds(4));
   EXPECT_EQ(settings.limits.command_timeout, milliseconds(1'500));

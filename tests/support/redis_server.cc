@@ -137,6 +137,13 @@ void RedisServer::Start() {
   std::abort();
 }
 
+void RedisServer::StartLoading(const std::vector<std::string>& more_args) {
+  const std::vector<std::string> args = extra_args_;
+  extra_args_.insert(extra_args_.end(), more_args.begin(), more_args.end());
+  if (pid_ == 0) Launch();
+  extra_args_ = args;
+}
+
 bool RedisServer::Launch() {
   std::vector<std::string> words = {
       "redis-server", "--port",    std::to_string(port_), "--bind",      "127.0.0.1",

@@ -29,6 +29,8 @@ class RedisServer {
 
   void Kill();    // SIGKILL, and awaited
   void Start();   // after Kill(); returns when it answers
+  // After Kill(): the process, which may still be loading its data.
+  void StartLoading(const std::vector<std::string>& more_args);
   void Pause();   // SIGSTOP, and awaited
   void Resume();  // SIGCONT
 

@@ -51,10 +51,10 @@ Result<AdminAnswer> AdminClient::Get(const std::string& path) {
   return impl_->Finish(impl_->http.Get(path, impl_->headers), url_);
 }
 
-Result<AdminAnswer> AdminClient::Post(const std::string& path) {
+Result<AdminAnswer> AdminClient::Post(const std::string& path, const std::string& json) {
   if (!impl_->http.is_valid())
     return Fail("--admin: " + url_ + " is not a URL like http://HOST:PORT");
-  return impl_->Finish(impl_->http.Post(path, impl_->headers, "", "application/json"), url_);
+  return impl_->Finish(impl_->http.Post(path, impl_->headers, json, "application/json"), url_);
 }
 
 std::string ErrorOf(const AdminAnswer& answer) {

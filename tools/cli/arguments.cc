@@ -21,6 +21,7 @@ const std::vector<Command>& Commands() {
       {"status", {"--watch", "--json", "--admin", "--token"}},
       {"reload", {"--json", "--admin", "--token"}},
       {"journal", {}, true, "dump"},
+      {"resume", {"--reason", "--json", "--admin", "--token"}},
       {"version", {}},
       {"help", {}}};
   return commands;
@@ -47,6 +48,8 @@ Status SetOption(Arguments& arguments, const std::string& option, const std::str
     arguments.admin = value;
   } else if (option == "--token") {
     arguments.token = value;
+  } else if (option == "--reason") {
+    arguments.reason = value;
   } else {
     const Result<uint16_t> port = ParsePort(option, value, arguments.command);
     if (!port) return tl::unexpected(port.error());
@@ -117,6 +120,9 @@ Result<Arguments> ParseArguments(const std::vector<std::string>& words,
   if (arguments.help) return arguments;
   if (found->takes_file && arguments.file.empty()) {
     return Usage("crossfade " + arguments.command + ": which FILE?", arguments.command);
+  }
+  if (found->name == "resume" && arguments.reason.empty()) {
+    return Usage("crossfade resume: why? --reason TEXT", "resume");
   }
   if (!arguments.config.empty() && (arguments.port || arguments.admin_port)) {
     return Usage(

@@ -22,6 +22,7 @@ struct Arguments {
   std::string file;  // of check
   std::string admin = kDefaultAdmin;
   std::string token;
+  std::string reason;                  // of resume
   std::optional<uint16_t> port;        // embedded mode
   std::optional<uint16_t> admin_port;  // embedded mode
 };

@@ -11,6 +11,7 @@ usage:
   crossfade status [--watch] [--json]   what the running proxy does
   crossfade reload                      apply the configuration file again
   crossfade journal dump PATH           what the intent journal says
+  crossfade resume --reason TEXT        bring the follower in line, then read from it again
   crossfade version
   crossfade COMMAND --help              options and exit codes
 
@@ -72,6 +73,17 @@ not disturbed, but what it writes meanwhile may show as torn.
 exit codes: 0 whole, or with a torn tail; 1 damaged; 2 can't be read, or wrong usage
 )";
 
+constexpr char kResume[] =
+    R"(usage: crossfade resume --reason TEXT [--json] [--admin URL] [--token T]
+
+When the authority has evicted keys, reads stay there: the follower still has what was
+evicted. This copies all keys again, and reads go on once that is done, unless the
+authority has evicted more meanwhile. Prints what is done; the reason goes to the log.
+
+exit codes: 0 done, or nothing was suspended; 2 the proxy can't be reached, the token is
+            wrong, or wrong usage
+)";
+
 constexpr char kVersion[] = "usage: crossfade version\n\nexit code: 0\n";
 
 }  // namespace
@@ -82,6 +94,7 @@ std::string HelpText(const std::string& command) {
   if (command == "status") return kStatus;
   if (command == "reload") return kReload;
   if (command == "journal") return kJournal;
+  if (command == "resume") return kResume;
   if (command == "version") return kVersion;
   return kAll;
 }

@@ -69,10 +69,13 @@ function showStores() {
     const title = node("h2", "", store.role,
       node("span", "pill", store.authority ? "authority" : "follower"),
       node("span", "pill " + (store.connected ? "good" : "bad"),
-        store.connected ? "connected" : "not connected"));
+        store.connected ? "connected" : "not connected"),
+      ...Object.entries(store.states).filter(([name, holds]) => holds && name !== "up")
+        .map(([name]) => node("span", "pill bad", name.replaceAll("_", " "))));
     card.append(title, node("div", "address",
       store.address + (store.version ? " · Redis " + store.version : "")));
-    if (!store.connected && store.last_error) card.append(node("p", "error", store.last_error));
+    if (store.state !== "up" && store.state_detail) card.append(node("p", "error", store.state_detail));
+    else if (!store.connected && store.last_error) card.append(node("p", "error", store.last_error));
     const body = node("tbody", "");
     for (const cls of ["read", "write", "other"]) {
       const counts = storeCounts(store, cls);
@@ -136,6 +139,8 @@ function showRequests() {
   state("breaker", now.breaker.replace(/[_-]/, " "), {closed: "good", open: "bad"}[now.breaker] || "warn");
   if (now.breaker_trips) $("breaker").append(node("small", "", count(now.breaker_trips) + " trips"));
   text("retries", count(now.follower_read_retries));
+  text("suspended", now.reads_suspended && "Follower reads are suspended: " + now.reads_suspended);
+  $("suspended").hidden = !now.reads_suspended;
   tags("effects", now.effects, "");
   tags("errors", now.client_errors, "bad");
 }

@@ -26,6 +26,11 @@ inline proxy::Snapshot SampleSnapshot() {
     store.connected = store.authority;
     store.version = "7.0.15";
     store.last_error = store.authority ? "" : "connection refused";
+    store.state = store.authority ? "evicting" : "down";
+    store.state_detail = store.authority ? "it uses 10 bytes" : "connection refused";
+    store.states = {{"up", store.authority}, {"evicting", store.authority}};
+    store.state_entries = {{"evicting", store.authority ? 3 : 0}};
+    store.evicted_keys = store.authority ? 55 : 0;
     store.requests = {1000, 200, 30};
     store.latency[0].counts[7] = 600;  // below 128 us
     store.latency[0].counts[9] = 390;  // below 512 us
@@ -68,6 +73,7 @@ inline proxy::Snapshot SampleSnapshot() {
   s.breaker = "half_open";
   s.breaker_trips = 3;
   s.follower_read_retries = 9;
+  s.reads_suspended = "the authority has evicted keys";
   s.read_decisions = {{"default", "legacy", "percentage", 750},
                       {"default", "new", "eligible", 250}};
   s.shadow = {{"default", "matched", 99}, {"default", "mismatched", 1}};
@@ -103,6 +109,15 @@ class FakePlane final : public proxy::DataPlane {
     std::lock_guard lock(mutex_);
     why = why_not_;
     return why_not_.empty();
+  }
+  std::string Resume(const std::string& reason) override {
+    std::lock_guard lock(mutex_);
+    resumed_ = reason;
+    return "done so";
+  }
+  std::string resumed() {
+    std::lock_guard lock(mutex_);
+    return resumed_;
   }
   proxy::StopReport Stop(std::chrono::milliseconds deadline) override {
     std::unique_lock lock(mutex_);
@@ -153,7 +168,7 @@ class FakePlane final : public proxy::DataPlane {
   mutable std::mutex mutex_;
   std::condition_variable changed_;
   proxy::Snapshot snapshot_ = SampleSnapshot();
-  std::string why_not_;
+  std::string why_not_, resumed_;
   std::vector<config::PlanPtr> published_;
   proxy::StopReport report_ = Drained();
   std::chrono::milliseconds stop_deadline_{0};

@@ -128,6 +128,20 @@ TEST_F(AdminServerTest, ATokenIsNeededWhereOneIsSet) {
   EXPECT_EQ(Get("/api/v1/status").status, 200);
 }
 
+TEST_F(AdminServerTest, ResumePassesTheReasonOn) {
+  const auto resume = [this](const std::string& body) {
+    return HttpCall(server_->Port(), "POST", "/api/v1/resume", "", body);
+  };
+  const Exchange answer = resume("{\"reason\": \"evictions are off\"}");
+  EXPECT_EQ(answer.status, 200);
+  EXPECT_EQ(answer.body, "{\"done\":\"done so\"}");
+  EXPECT_EQ(plane_.resumed(), "evictions are off");
+  for (const char* body : {"", "{", "[]", "{\"reason\": 1}"}) {
+    EXPECT_EQ(resume(body).status, 200) << body;
+    EXPECT_EQ(plane_.resumed(), "") << body;
+  }
+}
+
 TEST_F(AdminServerTest, UnknownPathsAndMethodsGetJsonErrors) {
   EXPECT_EQ(Get("/nothing").status, 404);
   EXPECT_EQ(ErrorOf(Get("/nothing")), "no such path: /nothing");

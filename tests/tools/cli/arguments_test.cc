@@ -55,6 +55,8 @@ TEST(Arguments, WrongUsageNamesTheHelp) {
                                                        {"status", "--watch=1"},
                                                        {"serve", "--config", "f", "--port", "1"},
                                                        {"reload", "--watch"},
+                                                       {"resume"},
+                                                       {"resume", "--reason"},
                                                        {"status", "-w"}};
   for (const auto& words : wrong) {
     const auto parsed = Parse(words);
@@ -64,7 +66,7 @@ TEST(Arguments, WrongUsageNamesTheHelp) {
 }
 
 TEST(Arguments, EveryCommandHasHelpWithItsExitCodes) {
-  for (const char* command : {"serve", "check", "status", "reload", "version"}) {
+  for (const char* command : {"serve", "check", "status", "reload", "resume", "version"}) {
     EXPECT_NE(HelpText(command).find("exit code"), std::string::npos) << command;
     EXPECT_NE(HelpText("help").find(std::string("crossfade ") + command), std::string::npos);
   }

@@ -1,0 +1,49 @@
+// StoreWatch: asks a store how it is, about once a second, on a connection of its
+// own; names its states, logs each change, and draws the consequences: reads that
+// the follower must not answer now, data that is not what it was. One per store;
+// lives on worker 0, in its thread alone.
+#pragma once
+
+#include "proxy/backend/store_connection.h"
+#include "routing/store_health.h"
+
+namespace crossfade::proxy {
+
+class Worker;
+
+class StoreWatch final : public StoreConnectionOwner {
+ public:
+  StoreWatch(Worker& worker, StoreLink& link, bool authority);
+
+  void Tick(int64_t now_us);
+  StoreConnection& connection() { return connection_; }
+
+  void OnStoreReady() override;
+  void OnStoreBytes() override;
+  void OnStoreHasMore() override;
+  void OnStoreLost(std::string_view reason) override;
+  void OnStoreUnreachable(std::string_view reason) override;
+
+ private:
+  void Ask();
+  void TakeReport(std::string_view frame);
+  void TakeErrors();
+  void NoteEvictions(bool evicted);
+  void Publish();
+  bool Settled();
+
+  Worker& worker_;
+  const bool authority_;
+  StoreConnection connection_;
+  routing::ReplyScanner scanner_;
+  routing::StoreHealth health_;
+  routing::StoreStates told_ = 0;
+  bool asked_ = false;
+  int64_t asked_us_ = 0;
+  int64_t next_us_ = 0;
+  // Keys were evicted: what was copied in this era of the mirror is not right.
+  bool evicted_ = false;
+  uint64_t evicted_era_ = 0;
+};
+
+}  // namespace crossfade::proxy
