@@ -61,6 +61,12 @@ inline constexpr size_t kSyncLogBytes = 16 * 1024 * 1024;
 // Over this many dirty keys the partitions leave live and are copied again.
 inline constexpr size_t kDirtyKeysMax = 1'000'000;
 
+// With more writes between the oldest that is not done and the newest, the log
+// becomes dirty keys, as when it outgrows its memory.
+inline constexpr uint64_t kIntentsOpenMax = 4'000'000;
+// Keys that are dirty for long and are recorded again with one block of the journal.
+inline constexpr size_t kRecordedAgainAtOnce = 10'000;
+
 // Clients that wait in blocking commands have their keys looked at in so many
 // parts, one every few milliseconds: each about once a second. So many share a question.
 inline constexpr size_t kBlockedPollParts = 100;

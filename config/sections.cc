@@ -133,7 +133,7 @@ void ReadJournal(const Section& root, const std::string& folder, JournalSettings
                                 {"disk", JournalMode::kDisk},
                                 {"none", JournalMode::kNone}},
                                journal.mode);
-  section->Size("disk", 16ull << 20, 1ull << 40, journal.disk_bytes);
+  section->Size("disk", 256ull << 20, 1ull << 40, journal.disk_bytes);
   section->Choice<JournalError>(
       "on_error", {{"suspect", JournalError::kSuspect}, {"refuse", JournalError::kRefuse}},
       journal.on_error);

@@ -159,7 +159,7 @@ Server::~Server() {
   if (impl_->running) Stop(milliseconds(0));
 }
 
-Status Server::Start() {
+Status Server::Listen() {
   Impl& impl = *impl_;
   const config::Settings& settings = impl.plan->plan->settings;
   for (const config::Endpoint& endpoint : settings.listen) {
@@ -167,6 +167,12 @@ Status Server::Start() {
     if (!listener) return Fail(listener.error().message);
     impl.listeners.push_back(std::move(*listener));
   }
+  return {};
+}
+
+Status Server::Start() {
+  Impl& impl = *impl_;
+  const config::Settings& settings = impl.plan->plan->settings;
   for (uint32_t i = 0; i < settings.workers; ++i) {
     impl.core.workers.push_back(std::make_unique<Worker>(impl.core, i, impl.plan));
   }
@@ -195,8 +201,11 @@ void Server::Publish(config::PlanPtr plan) {
   if (!active->mirrors) {  // before the first write goes unrecorded
     impl.driver->NoteServedUnmirrored();
     impl.driver->SetPlan(active);  // which does not begin it again
-    const std::lock_guard lock(impl.core.mutex);
-    impl.core.replicator.SetOff();
+    {
+      const std::lock_guard lock(impl.core.mutex);
+      impl.core.replicator.SetOff();
+    }
+    if (impl.core.journal) impl.core.journal->Settle();
   }
   impl.OnEveryWorker([&active](Worker& worker) { worker.Adopt(active); });
   impl.plan = active;

@@ -26,8 +26,10 @@ class Server {
   explicit Server(config::PlanPtr plan);
   ~Server();  // stops without draining, if Stop was not called
 
-  // Listens and starts the workers. Stores need not be reachable. Fails when an
-  // address can't be bound.
+  // Fails when an address can't be bound.
+  Status Listen();
+  // Starts the workers. Stores need not be reachable. Fails when the intent journal
+  // can't be used.
   Status Start();
   // The port that listener `index` got (for port 0 in the configuration).
   uint16_t BoundPort(size_t index) const;

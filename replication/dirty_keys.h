@@ -64,6 +64,18 @@ class DirtyKeys {
   void ForEachSegment(F f) {
     for (auto& [key, record] : keys_) f(key.db, std::string_view(key.name), record.segment);
   }
+  // The same from a place on, for about so many; returns the next place, 0 at the end.
+  template <class F>
+  size_t ForSomeSegments(size_t bucket, size_t count, F f) {
+    for (; bucket < keys_.bucket_count(); ++bucket) {
+      if (count == 0) return bucket;
+      for (auto it = keys_.begin(bucket); it != keys_.end(bucket); ++it) {
+        f(it->first.db, std::string_view(it->first.name), it->second.segment);
+        if (count > 0) --count;
+      }
+    }
+    return 0;
+  }
 
  private:
   struct View {

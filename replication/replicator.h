@@ -176,7 +176,7 @@ class Replicator {
   // What is open now is in it from the beginning; of writes in flight it does not
   // know, so that it says nothing of the follower until they are done.
   void BeginJournal(uint64_t generation, IntentJournal::Sizes sizes);
-  void EndJournal() { journal_.reset(); }
+  void EndJournal();
   // False when there is nothing to be written.
   bool TakeJournalBlock(int64_t unix_ms, JournalBlock& block);
   void CloseJournal();
@@ -338,6 +338,7 @@ class Replicator {
   void RecordClean(uint32_t db, std::string_view key, uint64_t segment);
   void RecordState();
   void RecordLongOpen();
+  void GiveUpOldIntents();
   void Count(const LogEntry& entry, uint64_t seq);
   void Collapse();
 
@@ -374,6 +375,8 @@ class Replicator {
   ScriptBook scripts_;
   std::unique_ptr<IntentJournal> journal_;
   FollowerClaim claim_ = FollowerClaim::kNothing;
+  size_t again_bucket_ = 0;  // how far those dirty for long are recorded again
+  uint64_t next_give_up_ = 0;
   uint64_t known_from_ = 0;  // of writes with a greater number the journal knows
   std::string authority_run_id_, follower_run_id_;
   ReplicatorCounters counters_;

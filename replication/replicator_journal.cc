@@ -1,6 +1,7 @@
 // Replicator: what the intent journal is told (design §6).
 #include <utility>
 
+#include "config/limits.h"
 #include "replication/replicator.h"
 
 namespace crossfade::replication {
@@ -56,6 +57,12 @@ void Replicator::BeginJournal(uint64_t generation, IntentJournal::Sizes sizes) {
   RecordState();
 }
 
+void Replicator::EndJournal() {
+  journal_.reset();
+  dirty_.ForEachSegment(
+      [](uint32_t, std::string_view, uint64_t& segment) { segment = DirtyKeys::kNoSegment; });
+}
+
 void Replicator::NoteFollowerIsOurs() {
   if (claim_ != FollowerClaim::kNothing) return;
   claim_ = FollowerClaim::kOurs;
@@ -88,23 +95,32 @@ void Replicator::Resume(const JournalState& state, const std::vector<RecoveredKe
   Trust();
 }
 
-// What is open for long is said again, so that old segments may go.
+// What is open for long is said again, a part with each block, so that old segments may go.
 void Replicator::RecordLongOpen() {
   const uint64_t below = journal_->RecordAgainBelow();
   if (below > 0 && claim_ == FollowerClaim::kLive) {
-    dirty_.ForEachSegment([&](uint32_t db, std::string_view name, uint64_t& segment) {
-      if (segment < below) segment = journal_->DirtyStill({db, name}, segment);
-    });
+    again_bucket_ =
+        dirty_.ForSomeSegments(again_bucket_, limits::kRecordedAgainAtOnce,
+                               [&](uint32_t db, std::string_view name, uint64_t& segment) {
+                                 if (segment < below)
+                                   segment = journal_->DirtyStill({db, name}, segment);
+                               });
+    if (again_bucket_ == 0) journal_->RecordedAgain();
   }
-  if (log_.empty() || !journal_->KeptByWrites(intents_.low_water())) return;
-  // Writes wait in the log for a follower that does not come back. What survives a
-  // collapse concerns every key, and lets no follower read pass, whatever the lag.
+  if (journal_->KeptByWrites(intents_.low_water())) GiveUpOldIntents();
+}
+
+// Writes wait in the log for a follower that does not come back. What survives a
+// collapse concerns every key, and lets no follower read pass, whatever the lag.
+void Replicator::GiveUpOldIntents() {
+  if (log_.empty() || intents_.last() < next_give_up_) return;
+  next_give_up_ = intents_.last() + limits::kIntentsOpenMax / 4;
   Collapse();
   for (uint64_t seq = log_.applied_seq() + 1; seq <= log_.head_seq(); ++seq) {
     LogEntry& entry = log_.At(seq);
     if (entry.intent == 0 || entry.kind == EntryKind::kDropped) continue;
     const uint64_t again = intents_.Open(intents_.oldest_us());
-    journal_->WriteAll(again);
+    if (journal_) journal_->WriteAll(again);
     intents_.Close(std::exchange(entry.intent, again));
   }
 }

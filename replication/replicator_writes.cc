@@ -62,6 +62,8 @@ uint64_t Replicator::FinishWrite(LaneId lane, WriteRecord& write, std::string_vi
   const uint64_t seq = recorded() ? Derive(write, reply, unix_ms) : 0;
   if (seq == 0) Done(write.keys, write.intent, false);
   if (seq != 0 && log_.bytes() > memory_bytes_) Collapse();
+  if (intents_.last() - intents_.low_water() > limits::kIntentsOpenMax) [[unlikely]]
+    GiveUpOldIntents();
   return seq;
 }
 

@@ -2,6 +2,7 @@
 
 #include <unistd.h>
 
+#include <algorithm>
 #include <cerrno>
 #include <cstring>
 #include <fstream>
@@ -19,6 +20,8 @@ using std::chrono::milliseconds;
 
 constexpr milliseconds kTryAgainAfter{1'000};
 constexpr milliseconds kTickEvery{100};
+constexpr milliseconds kSlowSync{500};
+constexpr milliseconds kSlowLineEvery{10'000};
 
 // Nothing when the machine does not say: then no journal outlives the proxy's process.
 replication::BootId ReadBootId() {
@@ -61,8 +64,10 @@ Result<replication::Recovered> IntentCommitter::Open() {
     const bool last =
         i + 1 == names->size() || (*names)[i + 1].generation != (*names)[i].generation;
     recovery.Read(*bytes, last);
-    generation_ = (*names)[i].generation;
+    generation_ = std::max(generation_, (*names)[i].generation);
   }
+  marked_ = files_->MarkedSuspect();
+  if (marked_) recovery.Suspect();
   if (!recovery.other_pair().empty()) {
     return Fail("journal.dir " + settings_.dir + " is of other stores (" + recovery.other_pair() +
                 "), this configuration's are: " + pair_ +
@@ -97,6 +102,14 @@ Status IntentCommitter::BeginGeneration(const std::function<void(replication::Re
   return reason_.empty() ? Status() : Fail(reason_);
 }
 
+void IntentCommitter::Settle() {
+  const std::lock_guard lock(mutex_);
+  if (!begun_ || !reason_.empty()) return;
+  WritePending();
+  if (settings_.mode != JournalMode::kDisk || !reason_.empty()) return;
+  if (const Status synced = files_->Sync(); !synced) GiveUp(synced.error().message);
+}
+
 bool IntentCommitter::CommitNow(uint64_t intent) {
   const std::lock_guard lock(mutex_);
   if (written_ < intent && reason_.empty()) WritePending();
@@ -123,7 +136,7 @@ void IntentCommitter::WritePending() {
     return;
   }
   committed_.store(written_, std::memory_order_release);
-  RemoveUnneeded();
+  RemoveUnneeded(std::exchange(removal_, {}));
 }
 
 Status IntentCommitter::WriteBlock() {
@@ -140,19 +153,34 @@ Status IntentCommitter::WriteBlock() {
   replication::AppendBlock(block_.header, block_.records, bytes_);
   if (const Status appended = files_->Append(bytes_); !appended) return appended;
   ++blocks_;
-  removal_due_ = removal_due_ || block_.replaces_generations ||
-                 block_.remove_below > remove_below_.index ||
-                 block_.generation != remove_below_.generation;
-  remove_former_ = remove_former_ || block_.replaces_generations;
-  remove_below_ = {block_.generation, block_.remove_below};
+  // What comes from now on is complete again, once a state is on the disk.
+  if (block_.replaces_generations && std::exchange(marked_, false)) {
+    if (settings_.mode == JournalMode::kDisk) {
+      if (const Status synced = files_->Sync(); !synced) return synced;
+    }
+    if (const Status marked = files_->MarkSuspect(false); !marked) return marked;
+  }
+  const SegmentName below{block_.generation, block_.remove_below};
+  removal_.due = removal_.due || block_.replaces_generations || below != removed_below_;
+  removal_.former = removal_.former || block_.replaces_generations;
+  removal_.below = removed_below_ = below;
   return {};
 }
 
+// What waits for it is not the authority's fault.
+void IntentCommitter::NoteSyncTime(Clock::duration time) {
+  if (time < kSlowSync || Clock::now() < next_slow_line_) return;
+  next_slow_line_ = Clock::now() + kSlowLineEvery;
+  log::Warn("the disk is slow: writes waited for the intent journal to be synced",
+            {{"milliseconds",
+              static_cast<uint64_t>(std::chrono::duration_cast<milliseconds>(time).count())},
+             {"journal.dir", settings_.dir}});
+}
+
 // Behind the block that says they are not needed.
-void IntentCommitter::RemoveUnneeded() {
-  if (!std::exchange(removal_due_, false)) return;
-  const bool former = std::exchange(remove_former_, false);
-  if (const Status removed = files_->RemoveBelow(remove_below_, former); !removed) {
+void IntentCommitter::RemoveUnneeded(const Removal& removal) {
+  if (!removal.due) return;
+  if (const Status removed = files_->RemoveBelow(removal.below, removal.former); !removed) {
     log::Warn("a segment of the journal can't be removed", {{"reason", removed.error().message}});
   }
 }
@@ -168,17 +196,33 @@ void IntentCommitter::GiveUp(const std::string& reason) {
                {{"reason", reason}, {"journal.on_error", refuse ? "refuse" : "suspect"}});
   }
   reason_ = reason;
-  if (const Status removed = files_->RemoveAll(); !removed) {
-    log::Error("and its segments can't be removed: remove them by hand before a start",
-               {{"reason", removed.error().message}});
-  }
+  next_try_ = Clock::now() + kTryAgainAfter;
   {
     const std::lock_guard core_lock(core_.mutex);
     core_.replicator.EndJournal();
   }
-  RefuseWrites(refuse);
+  if (!begun_) {  // what is left of the former process is as it was
+    (void)files_->RemoveGeneration(generation_);
+    return;
+  }
+  RefuseWrites(true);
+  LetGo();
+}
+
+// Nothing more is sent before no start can take what is on the disk for complete.
+void IntentCommitter::LetGo() {
+  const Status marked = files_->MarkSuspect(true);
+  marked_ = marked_ || marked;
+  const Status removed = files_->RemoveAll();
+  let_go_ = marked || removed;
+  blocked_.store(!let_go_);
+  if (!let_go_) {
+    log::Error("nor can it be marked as incomplete or removed: writes are refused until it can",
+               {{"reason", marked.error().message}});
+    return;
+  }
+  RefuseWrites(settings_.on_error == config::JournalError::kRefuse);
   committed_.store(UINT64_MAX, std::memory_order_release);
-  next_try_ = Clock::now() + kTryAgainAfter;
   for (const auto& worker : core_.workers) worker->Wake();
 }
 
@@ -199,13 +243,17 @@ void IntentCommitter::RefuseWrites(bool refuse) {
 void IntentCommitter::Tick() {
   if (reason_.empty()) return WritePending();
   if (Clock::now() < next_try_) return;
+  if (!let_go_) {
+    next_try_ = Clock::now() + kTryAgainAfter;
+    return LetGo();
+  }
   const std::string before = reason_;
   if (BeginGeneration({})) log::Info("the intent journal is written again", {{"after", before}});
 }
 
 bool IntentCommitter::SyncWanted() const {
   return settings_.mode == JournalMode::kDisk && reason_.empty() &&
-         (removal_due_ || written_ > committed_.load());
+         (removal_.due || written_ > committed_.load());
 }
 
 void IntentCommitter::Run() {
@@ -226,15 +274,18 @@ void IntentCommitter::Sync(std::unique_lock<std::mutex>& lock) {
   const uint64_t target = written_;
   const uint64_t generation = generation_;
   const int fd = files_->Duplicate();
+  const Removal removal = std::exchange(removal_, {});
+  const auto begun = Clock::now();
   lock.unlock();
   const int problem = fd < 0 || fdatasync(fd) != 0 ? errno : 0;
   if (fd >= 0) close(fd);
   lock.lock();
   ++syncs_;
+  NoteSyncTime(Clock::now() - begun);
   if (generation != generation_ || !reason_.empty()) return;
   if (problem != 0) return GiveUp(std::string("syncing the journal: ") + std::strerror(problem));
   committed_.store(target, std::memory_order_release);
-  if (written_ == target) RemoveUnneeded();
+  RemoveUnneeded(removal);
   for (const auto& worker : core_.workers) worker->Wake();
 }
 
@@ -253,7 +304,7 @@ void IntentCommitter::Close() {
       if (fd >= 0) {
         (void)fdatasync(fd);
         close(fd);
-        RemoveUnneeded();
+        RemoveUnneeded(std::exchange(removal_, {}));
       }
     }
   }

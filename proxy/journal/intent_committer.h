@@ -3,8 +3,8 @@
 // recorded. In mode disk a thread of its own syncs, and a lane waits for it with
 // its bytes in its queue; workers are woken.
 //
-// A journal that can't be written is given up whole, its segments removed, so
-// that no start takes it for complete; it is begun anew as soon as that works.
+// A journal that can't be written is given up whole: marked as incomplete and its
+// segments removed, so that no start relies on it; it is begun anew as soon as that works.
 // Until then writes go on (journal.on_error: suspect: after a crash the follower
 // would be copied again) or are refused (refuse).
 //
@@ -47,6 +47,12 @@ class IntentCommitter {
   bool Commit(uint64_t intent) {
     return committed_.load(std::memory_order_acquire) >= intent || CommitNow(intent);
   }
+  // What was recorded so far is on the disk (or in the mode's place) when this returns.
+  void Settle();
+  // It waits for the disk.
+  bool Holds(uint64_t intent) const {
+    return committed_.load(std::memory_order_acquire) < intent && !blocked_.load();
+  }
   // Nothing is written any more: the journal says that it ended in order.
   void Close();
   JournalSnapshot Figures() const;
@@ -58,7 +64,15 @@ class IntentCommitter {
   Status WriteBlock();
   void GiveUp(const std::string& reason);
   Status BeginGeneration(const std::function<void(replication::Replicator&)>& tell);
-  void RemoveUnneeded();
+  // What is not needed once the blocks written so far are safe.
+  struct Removal {
+    bool due = false;
+    bool former = false;  // all former generations
+    SegmentName below;
+  };
+  void RemoveUnneeded(const Removal& removal);
+  void NoteSyncTime(Clock::duration time);
+  void LetGo();
   void RefuseWrites(bool refuse);
   void Run();
   void Tick();
@@ -77,14 +91,16 @@ class IntentCommitter {
   std::string bytes_;                // scratch
   std::string reason_;               // why it failed; empty: it works
   bool begun_ = false;
-  SegmentName remove_below_;
-  bool remove_former_ = false;
-  bool removal_due_ = false;
+  Removal removal_;
+  SegmentName removed_below_;
+  bool marked_ = false;  // as incomplete
+  bool let_go_ = false;  // of a failed journal: nothing of it can be taken for complete
   uint64_t written_ = 0;
   uint64_t blocks_ = 0, syncs_ = 0, failures_ = 0;
-  Clock::time_point next_try_{};
+  Clock::time_point next_try_{}, next_slow_line_{};
 
   std::atomic<uint64_t> committed_{0};
+  std::atomic<bool> blocked_{false};  // failed, and not let go: clients get errors
   bool refuses_writes_ = false;
 
   std::condition_variable sync_wanted_;

@@ -17,6 +17,8 @@ namespace {
 
 constexpr std::string_view kSuffix = ".intents";
 constexpr size_t kDigits = 16;
+constexpr char kSuspect = 'S';
+constexpr char kValid = 'V';
 
 bool ParseHex(std::string_view text, uint64_t& number) {
   const auto [end, error] = std::from_chars(text.data(), text.data() + text.size(), number, 16);
@@ -25,8 +27,8 @@ bool ParseHex(std::string_view text, uint64_t& number) {
 
 bool ParseName(std::string_view file, SegmentName& name) {
   if (file.size() != 2 * kDigits + 1 + kSuffix.size() || !file.ends_with(kSuffix)) return false;
-  return file[kDigits] == '-' && ParseHex(file.substr(0, kDigits), name.generation) &&
-         ParseHex(file.substr(kDigits + 1, kDigits), name.index);
+  return ParseHex(file.substr(0, kDigits), name.generation) &&
+         ParseHex(file.substr(kDigits + 1, kDigits), name.index) && name.FileName() == file;
 }
 
 bool WriteAll(int fd, std::string_view bytes) {
@@ -135,6 +137,11 @@ Status SegmentFiles::Append(std::string_view bytes) {
   return Problem("writing the journal");
 }
 
+Status SegmentFiles::Sync() {
+  if (fd_ < 0 || fdatasync(fd_) == 0) return {};
+  return Problem("syncing the journal");
+}
+
 int SegmentFiles::Duplicate() const { return fcntl(fd_, F_DUPFD_CLOEXEC, 0); }
 
 template <class Unwanted>
@@ -155,6 +162,22 @@ Status SegmentFiles::RemoveBelow(const SegmentName& name, bool former_generation
     if (of.generation == name.generation) return of.index < name.index;
     return former_generations && of.generation < name.generation;
   });
+}
+
+Status SegmentFiles::RemoveGeneration(uint64_t generation) {
+  if (fd_ >= 0) close(std::exchange(fd_, -1));
+  return Remove([=](const SegmentName& of) { return of.generation == generation; });
+}
+
+Status SegmentFiles::MarkSuspect(bool suspect) {
+  const char mark = suspect ? kSuspect : kValid;
+  if (pwrite(lock_, &mark, 1, 0) == 1 && fdatasync(lock_) == 0) return {};
+  return Problem("marking the journal");
+}
+
+bool SegmentFiles::MarkedSuspect() const {
+  char mark = kValid;
+  return pread(lock_, &mark, 1, 0) == 1 && mark == kSuspect;
 }
 
 Status SegmentFiles::RemoveAll() {

@@ -37,11 +37,17 @@ class SegmentFiles {
   // The segment that Append writes to from now on; the one before is on the disk.
   Status Create(const SegmentName& name, std::string_view header, bool sync);
   Status Append(std::string_view bytes);
+  Status Sync();
   // The open segment's descriptor again, to be synced and closed by the caller.
   int Duplicate() const;
   // Those of this generation below the index, and all of former generations.
   Status RemoveBelow(const SegmentName& name, bool former_generations);
   Status RemoveAll();
+  Status RemoveGeneration(uint64_t generation);
+  // One byte beside the segments, which takes no room on a full disk: that they are
+  // not complete, whatever they say. It is on the disk when this returns.
+  Status MarkSuspect(bool suspect);
+  bool MarkedSuspect() const;
   const std::string& folder() const { return folder_; }
 
  private:

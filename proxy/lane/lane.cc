@@ -328,6 +328,12 @@ void Lane::TakeSync(std::string_view frame, std::unique_lock<std::mutex>& lock) 
 
 // ---- The connection
 
+// Its bytes have not been sent, so that the authority owes nothing.
+bool Lane::AwaitsJournal() const {
+  const IntentCommitter* const journal = worker_.core().journal.get();
+  return journal != nullptr && journal->Holds(last_intent_);
+}
+
 bool Lane::MaySend() {
   IntentCommitter* const journal = worker_.core().journal.get();
   if (journal == nullptr || journal->Commit(last_intent_)) return true;
@@ -443,7 +449,7 @@ bool Lane::BehindScript(int64_t since_us) const {
 void Lane::Tick(int64_t now_us) {
   constexpr int64_t kScriptPatienceUs = 1'000'000;
   connection_.Tick(now_us);
-  if (worker_.authority_busy()) busy_us_ = now_us;
+  if (worker_.authority_busy() || AwaitsJournal()) busy_us_ = now_us;
   if (ready() && !in_flight_.empty()) {
     const InFlight& first = in_flight_.front();
     const int64_t timeout = std::chrono::microseconds(worker_.limits().command_timeout).count() +

@@ -120,6 +120,7 @@ class Lane final : public StoreConnectionOwner {
   void FinishWrite(ReplyTo to, std::string_view reply);
   void FailInFlight(std::string_view reason);
   void HoldSyncs(bool hold);
+  bool AwaitsJournal() const;
 
   Worker& worker_;
   LaneKey key_;

@@ -15,7 +15,7 @@ constexpr std::string_view kSegmentMagic = "CFINTENT";
 constexpr uint32_t kVersion = 1;
 constexpr uint32_t kBlockMagic = 0x4B4C4243;  // "CBLK"
 constexpr size_t kSegmentFixedBytes = 8 + 4 + 4 + 8 + 8 + 16 + 8 + 4;
-constexpr size_t kBlockHeaderBytes = 4 + 4 + 4 + 8 + 8 + 8 + 8 + 8 + 4;
+constexpr size_t kBlockHeaderBytes = 4 + 4 + 4 + 8 + 8 + 8 + 8 + 8 + 8 + 4;
 constexpr size_t kTrailerBytes = 4;
 // Shorter records are stored as they are: snappy takes working memory for each call.
 constexpr size_t kCompressFrom = 4096;
@@ -135,6 +135,7 @@ void AppendBlock(const BlockHeader& header, std::string_view records, std::strin
   put(header.first_intent);
   put(header.low_water);
   put(header.unix_ms);
+  put(header.oldest_segment);
   put(checksum);
   put(Checksum32({out.data() + begin, static_cast<size_t>(at - out.data()) - begin}));
   AppendFixed(Trailer(checksum), out);
@@ -298,6 +299,7 @@ bool SegmentReader::Next(ReadBlock& block) {
   block.header.first_intent = ReadFixed<uint64_t>(left, at);
   block.header.low_water = ReadFixed<uint64_t>(left, at);
   block.header.unix_ms = ReadFixed<int64_t>(left, at);
+  block.header.oldest_segment = ReadFixed<uint64_t>(left, at);
   const auto checksum = ReadFixed<uint64_t>(left, at);
   const std::string_view head = left.substr(0, at);
   if (ReadFixed<uint32_t>(left, at) != Checksum32(head)) return StopAt(SegmentEnd::kDamaged);

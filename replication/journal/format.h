@@ -48,6 +48,7 @@ struct BlockHeader {
   uint64_t first_intent = 0;  // of its first write
   uint64_t low_water = 0;     // all writes up to it are done
   int64_t unix_ms = 0;
+  uint64_t oldest_segment = 0;  // those below are not needed
 };
 
 std::string EncodeSegmentHeader(const SegmentHeader& header);

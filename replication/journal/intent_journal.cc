@@ -1,5 +1,6 @@
 #include "replication/journal/intent_journal.h"
 
+#include <algorithm>
 #include <utility>
 
 #include "config/check.h"
@@ -19,7 +20,8 @@ IntentJournal::IntentJournal(uint64_t generation, uint64_t first_intent, Sizes s
       sizes_(sizes),
       next_intent_(first_intent),
       block_first_(first_intent),
-      told_low_water_(first_intent - 1) {
+      told_low_water_(first_intent - 1),
+      again_from_bytes_(sizes.total_bytes / kRoomyParts) {
   segments_.emplace_back();
 }
 
@@ -52,13 +54,14 @@ uint64_t IntentJournal::Dirty(JournalKey key) {
 
 void IntentJournal::Clean(JournalKey key, uint64_t segment) {
   AppendKey(RecordTag::kClean, key, records_);
-  if (segment < segments_.front().index) return;
+  if (segment < segments_.front().index || segment > segments_.back().index) return;
   Segment& of = segments_[segment - segments_.front().index];
   CROSSFADE_CHECK(of.open_dirty > 0);
   --of.open_dirty;
 }
 
 uint64_t IntentJournal::DirtyStill(JournalKey key, uint64_t segment) {
+  CROSSFADE_CHECK(segment >= segments_.front().index && segment <= segments_.back().index);
   Segment& of = segments_[segment - segments_.front().index];
   CROSSFADE_CHECK(of.open_dirty > 0);
   --of.open_dirty;
@@ -81,6 +84,9 @@ void IntentJournal::DropDone(uint64_t low_water) {
     if (oldest.open_dirty > 0 || oldest.last_intent > low_water) return;
     bytes_ -= oldest.bytes;
     segments_.pop_front();
+    again_from_bytes_ =
+        std::max(sizes_.total_bytes / kRoomyParts,
+                 std::min(again_from_bytes_, bytes_ + sizes_.total_bytes / kRoomyParts));
   }
 }
 
@@ -88,7 +94,7 @@ bool IntentJournal::Take(uint64_t low_water, int64_t unix_ms, JournalBlock& bloc
   const bool first = blocks_ == 0;
   if (!first && records_.empty() && low_water <= told_low_water_ && !replace_former_) return false;
   Segment& current = segments_.back();
-  block.header = {blocks_++, block_first_, low_water, unix_ms};
+  const uint64_t first_intent = block_first_;
   block.generation = generation_;
   block.segment = current.index;
   block.begins_segment = std::exchange(new_segment_, false);
@@ -104,6 +110,7 @@ bool IntentJournal::Take(uint64_t low_water, int64_t unix_ms, JournalBlock& bloc
   bytes_ += block.records.size() + kBlockOverhead;
   DropDone(low_water);
   block.remove_below = segments_.front().index;
+  block.header = {blocks_++, first_intent, low_water, unix_ms, block.remove_below};
   if (segments_.back().bytes >= sizes_.segment_bytes) {
     segments_.push_back({segments_.back().index + 1, block.last_intent, 0, 0});
     new_segment_ = true;
@@ -112,9 +119,16 @@ bool IntentJournal::Take(uint64_t low_water, int64_t unix_ms, JournalBlock& bloc
   return true;
 }
 
-uint64_t IntentJournal::RecordAgainBelow() const {
-  if (bytes_ < sizes_.total_bytes / kRoomyParts || segments_.size() == 1) return 0;
-  return segments_.front().open_dirty > 0 ? segments_.back().index : 0;
+uint64_t IntentJournal::RecordAgainBelow() {
+  if (again_below_ != 0) return again_below_;
+  if (bytes_ < again_from_bytes_ || segments_.size() == 1) return 0;
+  if (segments_.front().open_dirty > 0) again_below_ = segments_.back().index;
+  return again_below_;
+}
+
+void IntentJournal::RecordedAgain() {
+  again_below_ = 0;
+  again_from_bytes_ = bytes_ + sizes_.total_bytes / kRoomyParts;
 }
 
 bool IntentJournal::KeptByWrites(uint64_t low_water) const {

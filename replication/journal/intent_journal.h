@@ -65,7 +65,9 @@ class IntentJournal {
   uint64_t bytes() const { return bytes_; }
   // The oldest segment is kept by keys that are dirty since: below which index they
   // are to be recorded again; 0: none.
-  uint64_t RecordAgainBelow() const;
+  uint64_t RecordAgainBelow();
+  // All of them have been: not again before it has grown.
+  void RecordedAgain();
   // It is kept by writes that are not done, and room is short.
   bool KeptByWrites(uint64_t low_water) const;
   bool OverBound() const { return bytes_ > sizes_.total_bytes; }
@@ -92,6 +94,8 @@ class IntentJournal {
   bool replace_former_ = false;
   std::deque<Segment> segments_;
   uint64_t bytes_ = 0;
+  uint64_t again_below_ = 0;  // while it is being done
+  uint64_t again_from_bytes_;
 };
 
 }  // namespace crossfade::replication

@@ -2,6 +2,8 @@
 
 #include <algorithm>
 
+#include "config/limits.h"
+
 namespace crossfade::replication {
 
 void Recovery::Spoil(std::string reason) {
@@ -25,13 +27,14 @@ void Recovery::Read(std::string_view bytes, bool last) {
   if (begins) {
     generations_.emplace_back();
     generations_.back().number = header->generation;
-    generations_.back().next_index = header->index;
+    generations_.back().first_index = generations_.back().next_index = header->index;
   }
   Generation& generation = generations_.back();
   if (header->index != generation.next_index) Spoil("a segment is missing");
   generation.next_index = header->index + 1;
   generation.mode = header->mode;
-  generation.other_boot = header->boot != boot_;
+  // A machine that does not say which boot it is may have been restarted.
+  generation.other_boot = header->boot != boot_ || boot_ == BootId{};
   if (!ReadBlocks(reader)) return;
   if (reader.end() == SegmentEnd::kDamaged) {
     Spoil("a block is damaged at byte " + std::to_string(reader.offset()) + " of segment " +
@@ -66,26 +69,27 @@ bool Recovery::Apply(const ReadBlock& block) {
   Record record;
   while (records.Next(record)) ApplyRecord(record);
   generation.low_water = std::max(generation.low_water, block.header.low_water);
-  generation.open.erase(generation.open.begin(), generation.open.upper_bound(generation.low_water));
-  generation.open_all.erase(generation.open_all.begin(),
-                            generation.open_all.upper_bound(generation.low_water));
+  generation.oldest_needed = block.header.oldest_segment;
+  if (generation.written.size() > generation.prune_at) {
+    std::erase_if(generation.written,
+                  [&](const auto& write) { return write.second <= generation.low_water; });
+    generation.prune_at = std::max(kPruneFrom, 2 * generation.written.size());
+  }
   return !records.malformed();
 }
 
 void Recovery::ApplyRecord(const Record& record) {
   Generation& generation = generations_.back();
-  const auto copies = [&record] {
-    std::vector<RecoveredKey> keys;
-    for (const JournalKey& key : record.keys) keys.push_back({key.db, std::string(key.name)});
-    return keys;
-  };
   switch (record.tag) {
     case RecordTag::kWrite:
     case RecordTag::kWriteMany:
-      generation.open.emplace(generation.next_intent++, copies());
+      for (const JournalKey& key : record.keys) {
+        generation.written[{key.db, std::string(key.name)}] = generation.next_intent;
+      }
+      ++generation.next_intent;
       return;
     case RecordTag::kWriteAll:
-      generation.open_all.insert(generation.next_intent++);
+      generation.written_all = generation.next_intent++;
       return;
     case RecordTag::kSkip:
       generation.next_intent += record.count;
@@ -112,6 +116,14 @@ void Recovery::ApplyRecord(const Record& record) {
 Recovered Recovery::Finish() {
   Recovered recovered;
   recovered.blocks = blocks_;
+  if (suspect_) {
+    recovered.claim = FollowerClaim::kOurs;
+    recovered.reason = "it could not be written when the proxy ended";
+    for (const Generation& of : generations_) {
+      recovered.generation = std::max(recovered.generation, of.number);
+    }
+    return recovered;
+  }
   if (!found_) return recovered;
   std::set<RecoveredKey> dirty;
   bool any_state = false, all = false, other_boot = false;
@@ -125,9 +137,12 @@ Recovered Recovery::Finish() {
     // What ended in order was on the disk before it ended.
     other_boot = other_boot || (generation.other_boot && !generation.closed &&
                                 generation.mode != JournalMode::kDisk);
-    all = all || !generation.open_all.empty();
+    all = all || generation.written_all > generation.low_water;
+    if (generation.first_index > generation.oldest_needed) Spoil("a segment is missing");
     dirty.insert(generation.dirty.begin(), generation.dirty.end());
-    for (const auto& [number, keys] : generation.open) dirty.insert(keys.begin(), keys.end());
+    for (const auto& [key, number] : generation.written) {
+      if (number > generation.low_water) dirty.insert(key);
+    }
   }
   recovered.claim = any_state ? recovered.state.claim : FollowerClaim::kNothing;
   if (!any_state && spoilt_.empty()) return recovered;
@@ -137,6 +152,8 @@ Recovered Recovery::Finish() {
     recovered.reason = "the machine was restarted, and journal.mode is not disk";
   } else if (all) {
     recovered.reason = "a command on all keys was under way";
+  } else if (dirty.size() > limits::kDirtyKeysMax) {
+    recovered.reason = "more keys are open than can be kept";
   } else if (recovered.claim != FollowerClaim::kLive) {
     recovered.reason = "the follower was not up to date when the proxy ended";
   }

@@ -41,12 +41,17 @@ class Recovery {
   void Read(std::string_view bytes, bool last);
   // The journal of another pair: nothing of it may be used or overwritten.
   const std::string& other_pair() const { return other_pair_; }
+  // The journal could not be written when the proxy ended: it is not complete.
+  void Suspect() { suspect_ = true; }
   Recovered Finish();
 
  private:
+  static constexpr size_t kPruneFrom = 100'000;
   struct Generation {
     uint64_t number = 0;
+    uint64_t first_index = 0;
     uint64_t next_index = 0;
+    uint64_t oldest_needed = 0;
     uint64_t next_block = 0;
     bool any_block = false;
     bool whole = true;
@@ -55,9 +60,10 @@ class Recovery {
     bool closed = false;
     uint64_t next_intent = 0;
     uint64_t low_water = 0;
-    // Writes by number, those that are not done; nothing: every key.
-    std::map<uint64_t, std::vector<RecoveredKey>> open;
-    std::set<uint64_t> open_all;
+    // The newest write of each key, and on all keys: not done when above low_water.
+    std::map<RecoveredKey, uint64_t> written;
+    size_t prune_at = kPruneFrom;
+    uint64_t written_all = 0;
     std::set<RecoveredKey> dirty;
     bool has_state = false;
     JournalState state;
@@ -73,6 +79,7 @@ class Recovery {
   std::vector<Generation> generations_;
   uint64_t blocks_ = 0;
   bool found_ = false;
+  bool suspect_ = false;
   std::string spoilt_;
 };
 

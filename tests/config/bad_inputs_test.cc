@@ -40,7 +40,7 @@ const BadInput kBadInputs[] = {
     {"journal mode", "journal: {mode: always}\n",
      "c.yaml:4: journal.mode: found 'always', expected one of process, disk, none"},
     {"small journal", "journal: {disk: 1MiB}\n",
-     "c.yaml:4: journal.disk: found '1MiB', expected a size from 16MiB to 1TiB"},
+     "c.yaml:4: journal.disk: found '1MiB', expected a size from 256MiB to 1TiB"},
     {"all that is not served",
      "backfill: {}\nverify: {}\ngates: {}\nfences: {}\napprovals: {}\nusers: []\n"
      "mirror: {big_key: 1MiB}\n"

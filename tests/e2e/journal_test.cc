@@ -179,6 +179,23 @@ TEST_P(Journal, AFolderOfOtherStoresOrInUseIsRefused) {
   ASSERT_TRUE(StartAgain());
 }
 
+// What the plan says is in the journal before the first write goes unrecorded.
+TEST_P(Journal, AReloadThatEndsMirroringIsInItAtOnce) {
+  ASSERT_TRUE(migration_.StartLive());
+  Write("k:", 1);
+  ASSERT_TRUE(migration_.proxy->AwaitDrained());
+  const ProxyConfig mirrors = migration_.config;
+  ProxyConfig observes = mirrors;
+  observes.stage = "observe";
+  observes.reads = {};
+  ASSERT_EQ(migration_.proxy->Reload(observes).status, 200);
+  ASSERT_TRUE(RedisClient(migration_.proxy->port()).Call({"SET", "k:0", "other"}).ok());
+  migration_.proxy->Kill();
+  migration_.config = mirrors;
+  ASSERT_TRUE(StartAgain());
+  EXPECT_EQ(migration_.ExpectEqualWhenDrained().keys_compared, 1u);
+}
+
 // A file that may not grow stands for a full disk.
 class FullDisk : public Journal {
  protected:
@@ -214,12 +231,24 @@ TEST_P(FullDisk, TheMirrorIsSuspectUntilItCanBeWrittenAgain) {
 
 TEST_P(FullDisk, ACrashMeanwhileHasAllKeysCompared) {
   ASSERT_TRUE(migration_.StartLive());
-  Write("before:", 10);
+  Write("open:", 20);
+  ASSERT_TRUE(migration_.proxy->AwaitDrained());
+  RedisClient client(migration_.fresh.port());
   Limit(1);
   Write("meanwhile:", 10);
   ASSERT_TRUE(AwaitJournal("failed"));
+  ASSERT_TRUE(Await([&] { return client.Call({"DBSIZE"}).integer >= 30; }));
+  // As many keys on both sides: only the mark tells that they are not the same.
   migration_.config.mirror["follower_data"] = "trust";
-  KillWithOpenWrites(10);
+  kill(migration_.fresh.pid(), SIGSTOP);
+  {
+    RedisClient writer(migration_.proxy->port());
+    for (int i = 0; i < 20; ++i) {
+      ASSERT_TRUE(writer.Call({"SET", "open:" + std::to_string(i), "other"}).ok());
+    }
+  }
+  migration_.proxy->Kill();
+  kill(migration_.fresh.pid(), SIGCONT);
   ASSERT_TRUE(StartAgain());
   EXPECT_EQ(migration_.ExpectEqualWhenDrained().keys_compared, 30u);
 }

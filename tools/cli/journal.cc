@@ -109,7 +109,9 @@ bool PrintSegment(const std::string& name, std::string_view bytes,
 // On the machine's boot that the journal was written under.
 void PrintVerdict(const replication::Recovered& recovered) {
   if (recovered.claim == replication::FollowerClaim::kLive) {
-    std::printf("a start would go on from here, with %zu keys to sync\n", recovered.dirty.size());
+    std::printf(
+        "a start on this boot of the machine would go on from here, with %zu keys to sync\n",
+        recovered.dirty.size());
   } else {
     std::printf("a start would compare all keys: %s\n", recovered.reason.empty()
                                                             ? "nothing is said of the follower"

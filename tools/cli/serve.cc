@@ -118,8 +118,12 @@ int ServePlan(const Arguments& arguments, const std::string& path, config::PlanP
     return kFailed;
   }
   proxy::Server server(plan);
+  if (const Status listens = server.Listen(); !listens) {
+    PrintError(listens.error().message + Hint(arguments));
+    return kFailed;
+  }
   if (const Status started = server.Start(); !started) {
-    PrintError(started.error().message + Hint(arguments));
+    PrintError(started.error().message);
     return kFailed;
   }
   proxy::ServerDataPlane plane(server);

@@ -148,6 +148,44 @@ TEST(Recovery, AnotherBootIsOnlyGoodEnoughInModeDiskOrWhenItEndedInOrder) {
   }
 }
 
+// It may have been restarted.
+TEST(Recovery, AMachineThatDoesNotSayItsBootIsAnother) {
+  Written written;
+  written.Live();
+  written.Flush(0);
+  Recovery recovery(kPair, BootId{});
+  std::string segment = EncodeSegmentHeader({JournalMode::kProcess, 1, 0, {}, 1000, kPair});
+  std::string records;
+  AppendState({FollowerClaim::kLive, false, 0, "authority", "follower"}, records);
+  AppendBlock({}, records, segment);
+  recovery.Read(segment, true);
+  EXPECT_EQ(recovery.Finish().claim, FollowerClaim::kOurs);
+}
+
+TEST(Recovery, WhatIsMarkedAsIncompleteIsOurs) {
+  Written written;
+  written.Live();
+  written.Flush(0);
+  Recovery recovery(kPair, Boot(1));
+  written.ReadInto(recovery);
+  recovery.Suspect();
+  EXPECT_EQ(recovery.Finish().claim, FollowerClaim::kOurs);
+  Recovery nothing(kPair, Boot(1));
+  nothing.Suspect();
+  EXPECT_EQ(nothing.Finish().claim, FollowerClaim::kOurs);
+}
+
+TEST(Recovery, OfAKeyThatIsWrittenOftenTheLastWriteCounts) {
+  Written written;
+  written.Live();
+  for (uint64_t i = 1; i <= 300'000; ++i) {
+    written.journal.Write(i, JournalKey{0, "key " + std::to_string(i % 150'000)});
+  }
+  written.Flush(0);
+  written.Flush(299'990);
+  EXPECT_EQ(written.Recover().dirty.size(), 10u);
+}
+
 TEST(Recovery, AGenerationWithoutAStateAddsToTheOneBefore) {
   Written former(1);
   former.Live();
@@ -197,6 +235,10 @@ TEST(Recovery, AMissingOrShortSegmentIsDamage) {
   Written missing = written;
   missing.segments.erase(missing.segments.begin() + 1);
   EXPECT_EQ(missing.Recover().claim, FollowerClaim::kOurs);
+  Written first = written;
+  first.segments.erase(first.segments.begin());
+  EXPECT_EQ(first.Recover().reason, "a segment is missing");
+  EXPECT_EQ(first.Recover().claim, FollowerClaim::kOurs);
   Written cut = written;
   cut.segments[0].resize(cut.segments[0].size() - 3);
   EXPECT_EQ(cut.Recover().claim, FollowerClaim::kOurs);
@@ -235,6 +277,7 @@ TEST(IntentJournal, WhatIsDirtyForLongIsSaidAgain) {
     written.journal.Write(i, JournalKey{0, "key"});
     if (const uint64_t below = written.journal.RecordAgainBelow(); segment < below) {
       segment = written.journal.DirtyStill({0, "long"}, segment);
+      written.journal.RecordedAgain();
     }
     written.Flush(i);
     ASSERT_FALSE(written.journal.OverBound());
