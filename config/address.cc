@@ -277,4 +277,13 @@ bool Reaches(const Endpoint& target, const Endpoint& listen) {
          IsWildcard(CanonicalHost(listen.host)) && (IsLoopback(host) || IsWildcard(host));
 }
 
+bool Advertisable(const Endpoint& endpoint) {
+  if (!endpoint.unix_path.empty()) return true;
+  return endpoint.port != 0 && !IsWildcard(CanonicalHost(endpoint.host));
+}
+
+bool IsLocal(const Endpoint& endpoint) {
+  return !endpoint.unix_path.empty() || IsLoopback(CanonicalHost(endpoint.host));
+}
+
 }  // namespace crossfade::config

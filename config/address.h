@@ -32,4 +32,9 @@ bool Collide(const Endpoint& a, const Endpoint& b);
 // Whether a connection to `target` would reach what listens on `listen`.
 bool Reaches(const Endpoint& target, const Endpoint& listen);
 
+// Whether others can connect to it: it has a port, and is not every address.
+bool Advertisable(const Endpoint& endpoint);
+// Whether it is an address of this machine for itself alone.
+bool IsLocal(const Endpoint& endpoint);
+
 }  // namespace crossfade::config

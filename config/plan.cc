@@ -96,6 +96,18 @@ void AddReads(const std::string& path, const ReadPolicy& reads, Lines& lines) {
   lines[path + ".prefer"] = Name(reads.prefer);
 }
 
+// Not named while it is as it was before there were such settings.
+void AddOwnership(const OwnershipSettings& ownership, Lines& lines) {
+  if (!ownership.enabled) lines["ownership.enabled"] = "false";
+  if (ownership.lease != OwnershipSettings().lease) {
+    lines["ownership.lease"] = TimeText(ownership.lease);
+  }
+  if (ownership.advertise) lines["ownership.advertise"] = Escape(ownership.advertise->Display());
+  if (ownership.advertise_tls) {
+    lines["ownership.advertise_tls"] = Escape(ownership.advertise_tls->Display());
+  }
+}
+
 // Routes go by their names, so that one more does not change the others' lines;
 // their order is a line of its own.
 void AddRoutes(const std::vector<Route>& routes, Lines& lines) {
@@ -176,6 +188,7 @@ Lines LinesOf(const Settings& settings) {
     lines["journal.disk"] = SizeText(settings.journal.disk_bytes);
     lines["journal.on_error"] = Name(settings.journal.on_error);
   }
+  AddOwnership(settings.ownership, lines);
   AddRoutes(settings.routes, lines);
   AddAllow(settings.allow, lines);
   if (settings.users) AddUsers(*settings.users, lines);
@@ -250,8 +263,8 @@ std::vector<std::string> Diff(const Settings& from, const Settings& to) {
 }
 
 std::string RefuseReload(const Settings& from, const Settings& to) {
-  constexpr std::array<std::string_view, 5> kFixed = {"stores.", "workers", "listen", "admin.",
-                                                      "journal."};
+  constexpr std::array<std::string_view, 6> kFixed = {"stores.", "workers",  "listen",
+                                                      "admin.",  "journal.", "ownership."};
   std::string reason;
   for (const std::string& line : Diff(from, to)) {
     for (const std::string_view prefix : kFixed) {

@@ -16,13 +16,14 @@ using std::chrono::milliseconds;
 using namespace std::chrono_literals;
 
 const Keys kRootKeys = {{"listen", "workers", "stores", "stage", "mirror", "reads", "allow",
-                         "limits", "admin", "log", "users", "journal"},
+                         "limits", "admin", "log", "users", "journal", "ownership"},
                         {"backfill", "verify", "gates", "fences", "approvals"}};
 const Keys kListenKeys = {{"address", "mode", "tls"}};
 const Keys kStoresKeys = {{"legacy", "new"}};
 const Keys kStoreKeys = {{"url", "password_file", "tls"}};
 const Keys kMirrorKeys = {
     {"ack", "ack_timeout", "memory", "follower_data", "scripts", "undeclared_keys"}, {"big_key"}};
+const Keys kOwnershipKeys = {{"enabled", "lease", "advertise", "advertise_tls"}};
 const Keys kLimitsKeys = {{"clients", "pinned", "request", "client_output", "memory", "client_idle",
                            "connect_timeout", "command_timeout", "stop_timeout"}};
 const Keys kJournalKeys = {{"dir", "mode", "disk", "on_error"}};
@@ -139,6 +140,28 @@ void ReadJournal(const Section& root, const std::string& folder, JournalSettings
       journal.on_error);
 }
 
+// Others connect to it: it must be one address.
+void ReadAdvertised(const Section& section, const char* key, std::optional<Endpoint>& endpoint) {
+  constexpr const char* kExpected = "host:port, [v6]:port or unix:PATH that clients can reach";
+  const std::optional<std::string> text = section.Text(key, kExpected);
+  if (!text) return;
+  const Result<Endpoint> address = ParseListenAddress(*text);
+  if (!address || !Advertisable(*address)) {
+    section.Unexpected(key, Quote(*text), kExpected);
+  } else {
+    endpoint = *address;
+  }
+}
+
+void ReadOwnership(const Section& root, OwnershipSettings& ownership) {
+  const std::optional<Section> section = root.Child("ownership", kOwnershipKeys);
+  if (!section) return;
+  section->Choice<bool>("enabled", {{"true", true}, {"false", false}}, ownership.enabled);
+  section->Time("lease", 500ms, 1h, ownership.lease);
+  ReadAdvertised(*section, "advertise", ownership.advertise);
+  ReadAdvertised(*section, "advertise_tls", ownership.advertise_tls);
+}
+
 void ReadLimits(const Section& root, Limits& limits) {
   const std::optional<Section> section = root.Child("limits", kLimitsKeys);
   if (!section) return;
@@ -237,6 +260,7 @@ Settings ReadSections(const Entry& root, const std::string& folder, Problems& pr
       settings.stage, {"soak", "complete"});
   ReadMirror(section, settings.mirror);
   ReadJournal(section, folder, settings.journal);
+  ReadOwnership(section, settings.ownership);
   settings.routes = ReadRoutes(section, problems);
   settings.allow = ReadAllow(section, problems);
   ReadLimits(section, settings.limits);

@@ -104,6 +104,15 @@ struct AllowedCommand {
   AllowOn on = AllowOn::kAuthority;
 };
 
+// Which of several proxies mirrors onto the stores.
+struct OwnershipSettings {
+  bool enabled = true;
+  std::chrono::milliseconds lease{10'000};
+  // Where a standby's clients are forwarded to; nothing: the first listener of that
+  // kind, unless it listens on every address.
+  std::optional<Endpoint> advertise, advertise_tls;
+};
+
 enum class LogFormat { kText, kJson };
 
 struct Settings {
@@ -114,6 +123,7 @@ struct Settings {
   Stage stage = Stage::kMirror;
   MirrorSettings mirror;
   JournalSettings journal;
+  OwnershipSettings ownership;
   std::vector<Route> routes;  // in order; the last is always "default" and matches everything
   std::vector<AllowedCommand> allow;
   std::optional<std::vector<User>> users;  // nothing: the authority authenticates clients

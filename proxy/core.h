@@ -17,6 +17,7 @@
 #include "proxy/backend/side_commands.h"
 #include "proxy/backend/store_link.h"
 #include "proxy/mirror_events.h"
+#include "proxy/ownership/ownership.h"
 #include "proxy/worker/client_pause.h"
 #include "replication/replicator.h"
 #include "replication/waiting_table.h"
@@ -42,6 +43,7 @@ struct Core {
   // Tables are never freed while workers run; commands in flight point into them.
   std::atomic<const routing::CommandTable*> table;
 
+  Ownership ownership;
   AuthGuard auth_guard;
   MirrorEvents events;
   // The replication lock; guards `replicator`, `waiting` and `events`.

@@ -10,6 +10,7 @@
 #include "proxy/core.h"
 #include "proxy/journal/intent_committer.h"
 #include "proxy/net/listener.h"
+#include "proxy/ownership/owner_keeper.h"
 #include "proxy/server_snapshot.h"
 #include "proxy/worker/worker.h"
 
@@ -74,6 +75,7 @@ struct Server::Impl {
   // Runs a task on every worker and waits for it.
   template <class F>
   void OnEveryWorker(F task);
+  void MakeKeeper();
   bool AwaitNoClients(steady_clock::time_point deadline);
   Status BeginJournal();
 
@@ -83,6 +85,7 @@ struct Server::Impl {
   std::vector<std::unique_ptr<Listener>> listeners;
   std::vector<std::unique_ptr<Acceptor>> acceptors;
   std::unique_ptr<MirrorDriver> driver;
+  std::unique_ptr<OwnerKeeper> keeper;
   steady_clock::time_point started = steady_clock::now();
   bool running = false;
 };
@@ -153,6 +156,22 @@ Status Server::Impl::BeginJournal() {
   return {};
 }
 
+void Server::Impl::MakeKeeper() {
+  const config::Settings& settings = plan->plan->settings;
+  OwnerKeeperOptions options{settings.ownership, settings.listen, settings.admin_listen.Display(),
+                             settings.journal.Wanted() ? settings.journal.dir + "/owner" : ""};
+  for (size_t i = 0; i < options.listeners.size(); ++i) {
+    if (options.listeners[i].unix_path.empty()) options.listeners[i].port = listeners[i]->port();
+  }
+  keeper = std::make_unique<OwnerKeeper>(
+      core.ownership, core.authority(), core.follower(), std::move(options), [this] {
+        for (const auto& worker : core.workers) {
+          Worker* target = worker.get();
+          target->Post([target] { target->OnOwnershipChanged(); });
+        }
+      });
+}
+
 Server::Server(config::PlanPtr plan) : impl_(std::make_unique<Impl>(std::move(plan))) {}
 
 Server::~Server() {
@@ -177,7 +196,9 @@ Status Server::Start() {
     impl.core.workers.push_back(std::make_unique<Worker>(impl.core, i, impl.plan));
   }
   impl.driver = std::make_unique<MirrorDriver>(impl.core, impl.plan);
+  impl.MakeKeeper();
   if (const Status journal = impl.BeginJournal(); !journal) return journal;
+  impl.keeper->Start(impl.plan->mirrors);
   impl.driver->Start();
   for (const auto& worker : impl.core.workers) worker->Start();
   Worker* first = impl.core.workers.front().get();
@@ -207,14 +228,27 @@ void Server::Publish(config::PlanPtr plan) {
     }
     if (impl.core.journal) impl.core.journal->Settle();
   }
+  // The lease first, if anything is to be mirrored; last, if nothing is any more.
+  if (active->mirrors) impl.keeper->SetNeeded(true);
   impl.OnEveryWorker([&active](Worker& worker) { worker.Adopt(active); });
+  if (!active->mirrors) impl.keeper->SetNeeded(false);
   impl.plan = active;
   impl.driver->SetPlan(active);
 }
 
 bool Server::Ready(std::string& why) const {
+  const Ownership::View ownership = impl_->core.ownership.view();
+  if (ownership.standing == Standing::kStandby) {
+    const std::array<ForwardTo, 2> forward = impl_->core.ownership.forward_to();
+    const bool forwards = forward[0].address || forward[1].address;
+    why = forwards ? "" : forward[0].refusal;
+    return forwards;
+  }
   StoreLink& authority = impl_->core.authority();
-  if (authority.ready.load() > 0) return true;
+  if (authority.ready.load() > 0) {
+    why = ownership.detail;
+    return ownership.standing != Standing::kSeeking;
+  }
   const std::string error = authority.error();
   why = "the " + authority.role() + " store (authority) at " + authority.endpoint().Display() +
         " is not connected" + (error.empty() ? "" : ": " + error);
@@ -286,11 +320,17 @@ StopReport Server::Stop(milliseconds deadline) {
     report.entries_left = impl.core.replicator.log().size();
     report.dirty_keys_left = impl.core.replicator.dirty().size();
   }
+  bool in_step = false;
+  {
+    const std::lock_guard lock(impl.core.mutex);
+    in_step = report.drained && impl.core.replicator.live();
+  }
   impl.driver->Stop();
   impl.core.side_commands.Stop();
   impl.core.busy_watch.Stop();
   for (const auto& worker : impl.core.workers) worker->Stop();
   if (impl.core.journal) impl.core.journal->Close();
+  impl.keeper->Stop(in_step);
   return report;
 }
 

@@ -45,6 +45,22 @@ StoreSnapshot StoreOf(Core& core, StoreLink& link, size_t index, bool authority)
   return store;
 }
 
+void AddOwnership(const Core& core, OwnershipSnapshot& snapshot) {
+  const Ownership::View view = core.ownership.view();
+  snapshot.state = Name(view.standing);
+  snapshot.id = core.ownership.id();
+  snapshot.epoch = view.epoch;
+  snapshot.detail = view.detail;
+  if (view.other) {
+    snapshot.owner = view.other->id;
+    snapshot.address = view.other->address.empty() ? view.other->tls_address : view.other->address;
+    snapshot.stores = view.other->stores;
+  }
+  snapshot.losses = view.losses;
+  snapshot.takeovers = view.takeovers;
+  for (const auto& worker : core.workers) snapshot.relayed_clients += worker->relayed_count.load();
+}
+
 void AddMirror(Core& core, Snapshot& snapshot) {
   if (core.journal) snapshot.journal = core.journal->Figures();
   const std::lock_guard lock(core.mutex);
@@ -177,6 +193,7 @@ Snapshot SnapshotOf(Core& core, const ActivePlan& plan,
   snapshot.stage = config::Name(plan.plan->settings.stage);
   snapshot.stores.push_back(StoreOf(core, core.authority(), 0, true));
   snapshot.stores.push_back(StoreOf(core, core.follower(), 1, false));
+  AddOwnership(core, snapshot.ownership);
   AddMirror(core, snapshot);
   AddScripts(core, snapshot);
   AddRoutes(core, counters, snapshot);

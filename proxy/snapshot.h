@@ -68,7 +68,20 @@ struct JournalSnapshot {
   uint64_t blocks = 0, syncs = 0, failures = 0;
 };
 
+struct OwnershipSnapshot {
+  std::string state;  // "owner", "standby", "seeking", "not_needed"
+  std::string id;     // of this process
+  uint64_t epoch = 0;
+  std::string detail;  // one sentence for the operator, may be empty
+  std::string owner;   // who owns the stores, if it is not this one: id, address, stores
+  std::string address;
+  std::string stores;
+  uint64_t losses = 0, takeovers = 0;
+  uint64_t relayed_clients = 0;
+};
+
 struct Snapshot {
+  OwnershipSnapshot ownership;
   uint64_t plan_epoch = 0;
   std::string plan_digest;
   std::string stage;

@@ -251,6 +251,20 @@ void WriteScripts(Writer& out, const Snapshot& s) {
              "Changes of function libraries that the follower refused.", s.libraries_refused);
 }
 
+void WriteOwnership(Writer& out, const OwnershipSnapshot& s) {
+  out.Single("crossfade_owner", "gauge", "1 while this proxy owns the stores.",
+             s.state == "owner" ? 1 : 0);
+  out.Family("crossfade_ownership_state", "gauge", "1, with the state of the ownership.");
+  out.Sample({{"state", s.state}}, 1);
+  out.Single("crossfade_owner_epoch", "gauge", "Epoch of this proxy's last tenure.", s.epoch);
+  out.Single("crossfade_ownership_losses_total", "counter",
+             "Times that the lease on the stores was lost.", s.losses);
+  out.Single("crossfade_ownership_takeovers_total", "counter",
+             "Times that the stores were taken over from another proxy.", s.takeovers);
+  out.Single("crossfade_relayed_clients", "gauge",
+             "Clients that are forwarded to the owner of the stores.", s.relayed_clients);
+}
+
 void WriteProxy(Writer& out, const Snapshot& s, const ReloadHistory& reloads) {
   out.Single("crossfade_stage", "gauge", "Stage: 0 observe, 1 mirror, 2 ramp.",
              StageValue(s.stage));
@@ -285,6 +299,7 @@ std::string RenderMetrics(const Snapshot& snapshot, const ReloadHistory& reloads
   WriteReads(out, snapshot);
   WriteMirror(out, snapshot);
   WriteScripts(out, snapshot);
+  WriteOwnership(out, snapshot.ownership);
   WriteProxy(out, snapshot, reloads);
   return out.Take();
 }

@@ -100,6 +100,14 @@ void AddMirror(ordered_json& document, const Snapshot& s, const config::Settings
                    {"partitions", limits::kPartitions}});
 }
 
+void AddOwnership(ordered_json& document, const OwnershipSnapshot& s) {
+  document["ownership"] = {{"state", s.state},         {"id", s.id},
+                           {"epoch", s.epoch},         {"detail", s.detail},
+                           {"owner", s.owner},         {"owner_address", s.address},
+                           {"owner_stores", s.stores}, {"losses", s.losses},
+                           {"takeovers", s.takeovers}, {"relayed_clients", s.relayed_clients}};
+}
+
 void AddScripts(ordered_json& document, const Snapshot& s) {
   ordered_json scripts = ordered_json::array();
   for (const ScriptSnapshot& script : s.scripts) {
@@ -188,6 +196,7 @@ std::string StatusJson(const StatusInput& input) {
                            {"clients_rejected", s.clients_rejected},
                            {"auth_failures", s.auth_failures},
                            {"client_errors", s.client_errors}};
+  AddOwnership(document, s.ownership);
   AddMirror(document, s, settings);
   AddScripts(document, s);
   AddReads(document, s, settings);

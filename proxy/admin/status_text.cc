@@ -41,6 +41,7 @@ class Renderer {
   std::string Render() {
     Header();
     Stores();
+    Ownership();
     Mirror();
     Scripts();
     Reads();
@@ -146,6 +147,23 @@ class Renderer {
       out_ += "\n";
     }
     out_ += "\n";
+  }
+
+  // One proxy alone is the rule.
+  void Ownership() {
+    const json ownership = now_.value("ownership", json::object());
+    const std::string state = ownership.value("state", "not_needed");
+    if (state == "not_needed") return;
+    const uint64_t losses = ownership.value("losses", uint64_t{0});
+    std::string text = state == "owner" ? Good(state) : Warn(state);
+    text += "  epoch " + std::to_string(ownership.value("epoch", uint64_t{0}));
+    if (losses > 0) text += "  " + Warn("lost " + FormatCount(losses) + " times");
+    const std::string detail = Printable(ownership.value("detail", ""));
+    if (!detail.empty()) text += "  " + detail;
+    if (const auto relayed = ownership.value("relayed_clients", uint64_t{0}); relayed > 0) {
+      text += "  forwards " + FormatCount(relayed) + " clients";
+    }
+    Line("owner", text);
   }
 
   void Mirror() {

@@ -2,6 +2,9 @@
 
 #include <spdlog/spdlog.h>
 
+#include <utility>
+
+#include "proxy/ownership/lease_store.h"
 #include "proxy/worker/worker.h"
 
 namespace crossfade::proxy {
@@ -9,13 +12,11 @@ namespace crossfade::proxy {
 Applier::Applier(Worker& worker)
     : worker_(worker),
       connection_(worker.loop(), worker.core().follower(),
-                  {.name = "crossfade:applier",
+                  {.name = ConnectionName(worker.core().ownership.id(), "applier"),
                    .kill_former = true,
                    .connect_timeout_us =
                        std::chrono::microseconds(worker.limits().connect_timeout).count()},
-                  *this) {
-  connection_.Open(worker.now_us());
-}
+                  *this) {}
 
 void Applier::PublishFigures() {
   Core& core = worker_.core();
@@ -23,8 +24,10 @@ void Applier::PublishFigures() {
   core.last_dropped.store(core.replicator.last_dropped_seq());
 }
 
+// The process may have been stopped since this turn began.
 void Applier::Feed() {
   Core& core = worker_.core();
+  if (!core.ownership.MayApply(Worker::ClockUs())) return;
   if (core.events.applier_must_reconnect.exchange(false)) {
     connection_.Drop("the mirror log outgrew mirror.memory");
   }
@@ -49,6 +52,8 @@ void Applier::OnStoreBytes() {
   bool malformed = false;
   {
     const std::lock_guard lock(core.mutex);
+    const auto& on_all_keys = core.replicator.stripes().all();
+    const bool all_keys_pending = on_all_keys.pending > 0;
     const int64_t now_us = worker_.now_us();
     const int64_t unix_ms = Worker::UnixMs();
     const char* p = in.begin();
@@ -64,6 +69,8 @@ void Applier::OnStoreBytes() {
     }
     in.Consume(static_cast<size_t>(p - in.begin()));
     PublishFigures();
+    // A flush has taken our record there along.
+    if (all_keys_pending && on_all_keys.pending == 0) core.ownership.NoteKeyspaceWrite();
   }
   last_reply_us_ = worker_.now_us();
   for (const auto& worker : core.workers) {
@@ -73,7 +80,14 @@ void Applier::OnStoreBytes() {
   core.feed_wanted.store(true, std::memory_order_relaxed);
 }
 
+// Without the claim nothing is sent yet.
 void Applier::OnStoreReady() {
+  unclaimed_ = true;
+  if (worker_.core().ownership.MayApply(Worker::ClockUs())) Begin();
+}
+
+void Applier::Begin() {
+  unclaimed_ = false;
   spdlog::info("the follower is connected store={} address={} version={}",
                connection_.link().role(), connection_.link().endpoint().Display(),
                connection_.link().version());
@@ -87,17 +101,27 @@ void Applier::OnStoreReady() {
 void Applier::OnStoreHasMore() { worker_.QueueRead(&connection_); }
 
 void Applier::OnStoreLost(std::string_view reason) {
+  if (std::exchange(unclaimed_, false)) return scanner_.Reset();
   spdlog::warn("the follower's connection was lost store={} address={} reason=\"{}\"",
                connection_.link().role(), connection_.link().endpoint().Display(), reason);
   scanner_.Reset();
+  worker_.core().ownership.NoteFollowerLost();
   const std::lock_guard lock(worker_.core().mutex);
   worker_.core().replicator.FollowerLost();
   PublishFigures();
 }
 
+void Applier::Halt() { connection_.Abandon("this proxy does not own the stores"); }
+
 void Applier::OnStoreUnreachable(std::string_view) {}
 
 void Applier::Tick(int64_t now_us) {
+  const Ownership& ownership = worker_.core().ownership;
+  if (!ownership.MayWrite(now_us)) return Halt();
+  const bool claimed = ownership.MayApply(now_us);
+  if (ready() && !claimed) Halt();
+  if (unclaimed_ && claimed) Begin();
+  connection_.Open(now_us);
   connection_.Tick(now_us);
   if (!ready()) return;
   const int64_t timeout = std::chrono::microseconds(worker_.limits().command_timeout).count();

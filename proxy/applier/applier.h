@@ -16,10 +16,11 @@ class Applier final : public StoreConnectionOwner {
  public:
   explicit Applier(Worker& worker);
 
-  bool ready() const { return connection_.ready(); }
+  bool ready() const { return connection_.ready() && !unclaimed_; }
   // Takes from the log what may be sent, and sends it.
   void Feed();
   void Tick(int64_t now_us);
+  void Halt();  // the follower is not ours any more
 
   void OnStoreReady() override;
   void OnStoreBytes() override;
@@ -28,6 +29,7 @@ class Applier final : public StoreConnectionOwner {
   void OnStoreUnreachable(std::string_view reason) override;
 
  private:
+  void Begin();
   void PublishFigures();  // needs the replication lock
 
   Worker& worker_;
@@ -35,6 +37,7 @@ class Applier final : public StoreConnectionOwner {
   routing::ReplyScanner scanner_;
   std::vector<replication::Piece> pieces_;
   int64_t last_reply_us_ = 0;
+  bool unclaimed_ = false;  // connected, but the follower is not ours
 };
 
 }  // namespace crossfade::proxy

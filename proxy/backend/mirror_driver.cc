@@ -5,7 +5,9 @@
 #include <algorithm>
 #include <numeric>
 
+#include "proxy/backend/client_keys.h"
 #include "proxy/worker/worker.h"
+#include "routing/commands/reserved_keys.h"
 #include "routing/resp/encode.h"
 
 namespace crossfade::proxy {
@@ -176,6 +178,7 @@ void MirrorDriver::Step(const ActivePlan& plan) {
     state = core_.replicator.state();
   }
   if (!plan.mirrors) return SetProgress("off", "");
+  if (!Owns(state == MirrorState::kLive)) return;
   if (!Settled(plan)) return SetProgress("connecting", "waiting for commands sent before");
   if (state == MirrorState::kLive) {
     if (resumed_ && !FinishResuming()) return;
@@ -184,6 +187,31 @@ void MirrorDriver::Step(const ActivePlan& plan) {
   }
   const bool again = core_.events.copy_wanted.exchange(false);
   if (check || again) StartMirroring(plan);
+}
+
+// What was known of the follower is void once somebody else may have mirrored.
+bool MirrorDriver::Owns(bool live) {
+  const Ownership::View view = core_.ownership.view();
+  if (view.standing == Standing::kNotNeeded) return true;
+  if (view.round != round_ && view.standing == Standing::kOwner) {
+    // A journal that was found at the start is as good as what we knew ourselves.
+    const bool others = view.former && !view.journal_holds;
+    if (round_ != 0 || (live && others)) {
+      begun_ = false;
+      NoteServedUnmirrored();
+      const std::lock_guard lock(core_.mutex);
+      core_.replicator.LeaveLive("another proxy has owned the stores");
+    }
+    round_ = view.round;
+    if (others) next_check_ = {};
+  }
+  if (view.standing != Standing::kOwner) {
+    SetProgress(view.standing == Standing::kStandby ? "standby" : "connecting", view.detail);
+    return false;
+  }
+  if (view.follower_claimed || live) return true;
+  SetProgress(core_.follower().ready.load() > 0 ? "refused" : "connecting", view.follower_detail);
+  return false;
 }
 
 bool MirrorDriver::Settled(const ActivePlan& plan) const {
@@ -264,8 +292,8 @@ void MirrorDriver::StartMirroring(const ActivePlan& plan) {
       !IsMaster(*follower, core_.follower(), "follower")) {
     return;
   }
-  const Result<Counts> authority_counts = authority->CountKeys();
-  const Result<Counts> follower_counts = follower->CountKeys();
+  const Result<Counts> authority_counts = CountClientKeys(*authority);
+  const Result<Counts> follower_counts = CountClientKeys(*follower);
   if (!authority_counts || !follower_counts) {
     const std::string& reason =
         authority_counts ? follower_counts.error().message : authority_counts.error().message;
@@ -342,23 +370,30 @@ bool MirrorDriver::MayBeWritten(const ActivePlan& plan, StoreClient& follower,
   }
   const uint64_t held = Sum(follower_counts);
   if (begun_ || held == 0) return true;
+  const Ownership::View ownership = core_.ownership.view();
   const uint64_t wanted = Sum(authority_counts);
   const std::string counts = "the new store holds " + std::to_string(held) +
                              " keys, the legacy store " + std::to_string(wanted);
-  if (plan.plan->settings.mirror.follower_data == config::FollowerData::kRefuse) {
+  const bool trusts = plan.plan->settings.mirror.follower_data == config::FollowerData::kTrust;
+  if (!trusts && !ownership.follower_known) {
     SetProgress("refused", counts +
                                "; empty the new store, or set mirror.follower_data: trust if it "
                                "is a copy of legacy");
     return false;
   }
-  trusted = held == wanted && !served_unmirrored_ && !journal_failed_;
+  // A former owner that did not end in step may have left anything undone.
+  trusted = trusts && held == wanted && !served_unmirrored_ && !journal_failed_ &&
+            (!ownership.former || ownership.in_step);
   if (trusted) {
     spdlog::info("the follower's data is trusted keys={}", held);
   } else {
     spdlog::warn(
         "the follower's data can't be trusted, all of it is compared by copying "
-        "legacy_keys={} new_keys={} served_unmirrored={}",
-        wanted, held, served_unmirrored_);
+        "legacy_keys={} new_keys={} served_unmirrored={} former_owner={}",
+        wanted, held, served_unmirrored_,
+        !ownership.former   ? "none"
+        : ownership.in_step ? "in_step"
+                            : "unknown");
   }
   return true;
 }
@@ -407,7 +442,8 @@ bool MirrorDriver::Enumerate(StoreClient& store, const Counts& counts, bool coun
         const std::lock_guard lock(core_.mutex);
         if (core_.replicator.state() != MirrorState::kCopying) return false;
         for (size_t i = 0; i < names.elements; ++i) {
-          core_.replicator.AddScanned(db, {names.element[i]->str, names.element[i]->len});
+          const std::string_view name(names.element[i]->str, names.element[i]->len);
+          if (!routing::IsReserved(name)) core_.replicator.AddScanned(db, name);
         }
       }
       core_.feed_wanted.store(true);

@@ -50,6 +50,8 @@ class MirrorDriver {
   Result<StoreClient> Connect(const StoreLink& link);
   void LearnCommands(StoreClient& authority);
   void LearnMissingCommands(const std::string& follower_run_id);
+  // Whether this proxy owns the stores; else says why not.
+  bool Owns(bool live);
   void StartMirroring(const ActivePlan& plan);
   bool IsMaster(StoreClient& store, const StoreLink& link, const char* role);
   bool MayBeWritten(const ActivePlan& plan, StoreClient& follower, const Counts& authority_counts,
@@ -85,6 +87,7 @@ class MirrorDriver {
   std::string commands_of_;      // run id of the store whose COMMAND is in force
   std::string commands_;         // that reply, in RESP2
   std::string lacks_of_;         // run id of the follower that was compared with it
+  uint64_t round_ = 0;           // of the ownership
   std::vector<std::unique_ptr<routing::CommandSet>> missing_;
   std::vector<std::unique_ptr<routing::CommandTable>> tables_;
   std::chrono::steady_clock::time_point next_check_{};

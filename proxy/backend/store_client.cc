@@ -14,8 +14,6 @@
 namespace crossfade::proxy {
 namespace {
 
-constexpr std::chrono::seconds kPatience{5};
-
 void FreeReply(redisReply* reply) { freeReplyObject(reply); }
 
 int64_t UnixUs() {
@@ -68,13 +66,15 @@ Status StoreClient::LogIn(const config::Endpoint& endpoint) {
 }
 
 Result<StoreClient> StoreClient::Connect(const StoreLink& link, std::chrono::milliseconds timeout,
-                                         const Interrupt& interrupt) {
+                                         const Interrupt& interrupt,
+                                         std::chrono::milliseconds patience) {
   const Deadline deadline = std::chrono::steady_clock::now() + timeout;
   const Result<Address> address = Resolve(link.endpoint());
   if (!address) return Fail(address.error().message);
   const Result<int> fd = StartConnect(*address);
   if (!fd) return Fail(fd.error().message);
   StoreClient client{Stream(*fd), interrupt};
+  client.patience_ = patience;
   if (const Status made = client.FinishConnect(link, deadline); !made) {
     return tl::unexpected(made.error());
   }
@@ -119,8 +119,21 @@ Result<StoreClient::Reply> StoreClient::ReadReply(Deadline deadline) {
   }
 }
 
+Result<std::vector<StoreClient::Reply>> StoreClient::AskAll(std::string_view requests,
+                                                            size_t count) {
+  const Deadline deadline = std::chrono::steady_clock::now() + patience_;
+  if (const Status sent = SendAll(requests, deadline); !sent) return tl::unexpected(sent.error());
+  std::vector<Reply> replies;
+  while (replies.size() < count) {
+    Result<Reply> reply = ReadReply(deadline);
+    if (!reply) return tl::unexpected(reply.error());
+    replies.push_back(std::move(*reply));
+  }
+  return replies;
+}
+
 Result<StoreClient::Reply> StoreClient::Ask(std::span<const std::string_view> args) {
-  const Deadline deadline = std::chrono::steady_clock::now() + kPatience;
+  const Deadline deadline = std::chrono::steady_clock::now() + patience_;
   std::string request;
   routing::AppendCommand(request, args);
   if (const Status sent = SendAll(request, deadline); !sent) return tl::unexpected(sent.error());

@@ -14,6 +14,7 @@
 #include <string>
 #include <string_view>
 #include <utility>
+#include <vector>
 
 #include "config/result.h"
 #include "proxy/backend/interrupt.h"
@@ -24,13 +25,18 @@ namespace crossfade::proxy {
 
 class StoreClient {
  public:
+  static constexpr std::chrono::milliseconds kPatience{5'000};
   using Reply = std::unique_ptr<redisReply, void (*)(redisReply*)>;
 
-  // The interrupt must outlive the client.
+  // `patience`: how long each call waits for the store. The interrupt must outlive
+  // the client.
   static Result<StoreClient> Connect(const StoreLink& link, std::chrono::milliseconds timeout,
-                                     const Interrupt& interrupt);
+                                     const Interrupt& interrupt,
+                                     std::chrono::milliseconds patience = kPatience);
   // The store's reply, errors included.
   Result<Reply> Ask(std::span<const std::string_view> args);
+  // The replies to so many commands that are sent at once.
+  Result<std::vector<Reply>> AskAll(std::string_view requests, size_t count);
   // An error reply of the store is an error here.
   Result<Reply> Command(std::initializer_list<std::string_view> args);
 
@@ -55,6 +61,7 @@ class StoreClient {
 
   Stream stream_;
   const Interrupt* interrupt_;
+  std::chrono::milliseconds patience_ = kPatience;
   std::unique_ptr<redisReader, void (*)(redisReader*)> reader_;
 };
 

@@ -1,5 +1,6 @@
 #include "proxy/lane/follower_admin.h"
 
+#include "proxy/ownership/lease_store.h"
 #include "proxy/session/session.h"
 #include "proxy/worker/worker.h"
 
@@ -8,7 +9,8 @@ namespace crossfade::proxy {
 FollowerAdmin::FollowerAdmin(Worker& worker)
     : worker_(worker),
       connection_(worker.loop(), worker.core().follower(),
-                  {.name = "crossfade:admin:" + std::to_string(worker.index()),
+                  {.name = ConnectionName(worker.core().ownership.id(),
+                                          "admin:" + std::to_string(worker.index())),
                    .connect_timeout_us =
                        std::chrono::microseconds(worker.limits().connect_timeout).count()},
                   *this) {

@@ -4,6 +4,7 @@
 
 #include "proxy/control/log.h"
 #include "proxy/mirror_events.h"
+#include "proxy/ownership/lease_store.h"
 #include "proxy/session/session.h"
 #include "proxy/worker/worker.h"
 #include "routing/slot.h"
@@ -25,8 +26,9 @@ FollowerReader::FollowerReader(Worker& worker, LaneKey key)
     : worker_(worker),
       key_(key),
       connection_(worker.loop(), worker.core().follower(),
-                  {.name = "crossfade:reader:" + std::to_string(worker.index()) + ":" +
-                           std::to_string(key.db),
+                  {.name = ConnectionName(
+                       worker.core().ownership.id(),
+                       "reader:" + std::to_string(worker.index()) + ":" + std::to_string(key.db)),
                    .db = key.db,
                    .protocol = key.protocol,
                    .kill_former = false,

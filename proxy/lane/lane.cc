@@ -4,6 +4,7 @@
 
 #include "config/limits.h"
 #include "proxy/journal/intent_committer.h"
+#include "proxy/ownership/lease_store.h"
 #include "proxy/session/session.h"
 #include "proxy/worker/worker.h"
 #include "routing/resp/encode.h"
@@ -15,6 +16,18 @@ namespace {
 constexpr std::string_view kReadState =
     "return {redis.call('DUMP', KEYS[1]), redis.call('PEXPIRETIME', KEYS[1])}";
 
+// An error is the whole transaction's.
+std::string_view GuardedReply(std::string_view exec) {
+  constexpr int kBefore = 3;
+  const char* p = exec.data();
+  const char* const end = p + exec.size();
+  const routing::ReplyHead head = routing::ReadHead(p, end);
+  if (!head.IsAggregate() || head.elements <= kBefore) return exec;
+  std::string_view rest(p, static_cast<size_t>(end - p));
+  for (int i = 0; i < kBefore; ++i) rest.remove_prefix(routing::FirstValue(rest).size());
+  return routing::FirstValue(rest);
+}
+
 }  // namespace
 
 Lane::Lane(Worker& worker, LaneKey key)
@@ -22,15 +35,17 @@ Lane::Lane(Worker& worker, LaneKey key)
       key_(key),
       id_(worker.core().TakeLaneId()),
       connection_(worker.loop(), worker.core().authority(),
-                  {.name = "crossfade:lane:" + std::to_string(worker.index()) + ":" +
-                           std::to_string(key.db),
+                  {.name = ConnectionName(
+                       worker.core().ownership.id(),
+                       "lane:" + std::to_string(worker.index()) + ":" + std::to_string(key.db)),
                    .db = key.db,
                    .protocol = key.protocol,
                    .kill_former = true,
                    .login = worker.LoginOf(key.user),
                    .connect_timeout_us =
                        std::chrono::microseconds(worker.limits().connect_timeout).count()},
-                  *this) {
+                  *this),
+      held_(!worker.owns()) {
   connection_.Open(worker.now_us());
 }
 
@@ -83,6 +98,11 @@ void Lane::SentWrite(ReplyTo to, RequestClass type, size_t bytes) {
   Push(Kind::kWrite, type, bytes, to);
 }
 
+void Lane::SentGuarded(ReplyTo to, size_t bytes) {
+  SentSkipped(9, 0);
+  Push(Kind::kGuarded, RequestClass::kWrite, bytes, to);
+}
+
 void Lane::Ask(const replication::AskBehind& ask, std::string_view key) {
   std::string& text = worker_.scratch;
   text.clear();
@@ -108,7 +128,7 @@ void Lane::SendSync(const replication::KeyName& key) {
 void Lane::SetOwner(Session* owner) {
   if (owner_ != nullptr) worker_.core().SetStoreClient(owner_->id(), 0);
   owner_ = owner;
-  if (owner_ != nullptr && ready()) {
+  if (owner_ != nullptr && connection_.ready()) {
     worker_.core().SetStoreClient(owner_->id(), connection_.client_id());
   }
 }
@@ -130,13 +150,18 @@ void Lane::MovedTo(const LaneKey& key) {
 void Lane::SwitchProtocol(Protocol protocol) {
   std::string text;
   routing::AppendCommand(text, {"HELLO", std::to_string(static_cast<int>(protocol))});
-  if (ready()) {
+  if (connection_.ready()) {
     SentSkipped(1, text.size());
     out().Append(text);
   }
   LaneKey key = key_;
   key.protocol = protocol;
   MovedTo(key);
+}
+
+void Lane::Hold(bool hold) {
+  held_ = hold;
+  ResumeWaiting();
 }
 
 void Lane::StopWaiting(Session* session) {
@@ -209,6 +234,9 @@ void Lane::TakeReply(std::string_view frame, std::unique_lock<std::mutex>& lock)
     case Kind::kWrite:
       TakeWrite(item, frame, lock);
       break;
+    case Kind::kGuarded:
+      TakeWrite(item, GuardedReply(frame), lock);
+      break;
     case Kind::kDeadline:
       TakeDeadline(frame, lock);
       break;
@@ -280,6 +308,8 @@ void Lane::FinishWrite(ReplyTo to, std::string_view reply) {
   replication::WriteRecord& write = writes_.front();
   const uint64_t seq = core.replicator.FinishWrite(id_, write, reply, Worker::UnixMs());
   if (seq != 0) worker_.WantFeed();
+  if (write.keys.all()) [[unlikely]]
+    core.ownership.NoteKeyspaceWrite();
   to.session->Saw(core.replicator.log().head_seq(), 0);
   if (worker_.plan().ack_both && core.replicator.last_write_dirtied()) {
     worker_.stats().ack_timeouts.Add();  // answered before it is on both
@@ -402,6 +432,7 @@ void Lane::FailInFlight(std::string_view reason) {
       switch (item.kind) {
         case Kind::kPlain:
         case Kind::kWrite:
+        case Kind::kGuarded:
           if (item.type != RequestClass::kRead) HoldSyncs(true);
           failed.emplace_back(item.to, item.count);
           break;
@@ -440,7 +471,7 @@ void Lane::FailInFlight(std::string_view reason) {
 // What was sent before a script may have to wait for it too: replies are sent when
 // all that came with them has run.
 bool Lane::BehindScript(int64_t since_us) const {
-  return in_flight_.head() < scripts_end_ && ready() &&
+  return in_flight_.head() < scripts_end_ && connection_.ready() &&
          in_flight_.At(in_flight_.head()).sent_us <= since_us;
 }
 
@@ -450,7 +481,7 @@ void Lane::Tick(int64_t now_us) {
   constexpr int64_t kScriptPatienceUs = 1'000'000;
   connection_.Tick(now_us);
   if (worker_.authority_busy() || AwaitsJournal()) busy_us_ = now_us;
-  if (ready() && !in_flight_.empty()) {
+  if (connection_.ready() && !in_flight_.empty()) {
     const InFlight& first = in_flight_.front();
     const int64_t timeout = std::chrono::microseconds(worker_.limits().command_timeout).count() +
                             (in_flight_.head() < scripts_end_ ? kScriptPatienceUs : 0);
@@ -458,7 +489,7 @@ void Lane::Tick(int64_t now_us) {
       connection_.Drop("it did not answer within limits.command_timeout");
     }
   }
-  if (!waiting_.empty() && ready() && !full()) OnStoreUnreachable({});
+  if (!waiting_.empty() && connection_.ready() && !full()) OnStoreUnreachable({});
 }
 
 }  // namespace crossfade::proxy

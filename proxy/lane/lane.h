@@ -35,7 +35,12 @@ class Lane final : public StoreConnectionOwner {
 
   replication::LaneId id() const { return id_; }
   const LaneKey& key() const { return key_; }
-  bool ready() const { return connection_.ready(); }
+  // Connected, and not held.
+  bool ready() const { return connection_.ready() && !held_; }
+  // While this proxy does not own the stores, nothing but reads may be sent.
+  bool held() const { return held_; }
+  bool reads_only() const { return connection_.ready() && held_; }
+  void Hold(bool hold);
   StoreConnection& connection() { return connection_; }
   OutQueue& out() { return connection_.out(); }
   bool full() const;
@@ -50,6 +55,8 @@ class Lane final : public StoreConnectionOwner {
   replication::WriteRecord& NewWrite();
   replication::WriteRecord& LastWrite() { return writes_.back(); }
   void SentWrite(ReplyTo to, RequestClass type, size_t bytes);
+  // A write in a transaction of nine more commands, whose reply is EXEC's fourth.
+  void SentGuarded(ReplyTo to, size_t bytes);
   void Ask(const replication::AskBehind& ask, std::string_view key);
   void AskDeadline(std::string_view key) { Ask({.deadline = true}, key); }
   // Reads a key's state under the gate, which it has entered.
@@ -98,7 +105,17 @@ class Lane final : public StoreConnectionOwner {
   bool MaySend() override;
 
  private:
-  enum class Kind : uint8_t { kPlain, kSkip, kConfirm, kWrite, kDeadline, kSync, kAttempt, kPoll };
+  enum class Kind : uint8_t {
+    kPlain,
+    kSkip,
+    kConfirm,
+    kWrite,
+    kDeadline,
+    kSync,
+    kAttempt,
+    kPoll,
+    kGuarded
+  };
   struct InFlight {
     Kind kind;
     RequestClass type;
@@ -142,6 +159,7 @@ class Lane final : public StoreConnectionOwner {
   std::string lost_run_id_;
   uint64_t last_intent_ = 0;  // to be in the intent journal before it is sent
   bool uncertain_ = false;    // lost with writes unanswered; syncs wait until it is back
+  bool held_;                 // this proxy does not own the stores
 };
 
 }  // namespace crossfade::proxy

@@ -5,6 +5,7 @@
 #include "proxy/lane/follower_reader.h"
 #include "proxy/session/session.h"
 #include "proxy/worker/worker.h"
+#include "routing/commands/reserved_keys.h"
 #include "routing/slot.h"
 
 namespace crossfade::proxy {
@@ -29,6 +30,11 @@ std::string Beginning(Args args) {
     text += "'" + std::string(args[i].substr(0, kShown - text.size())) + "' ";
   }
   return text;
+}
+
+bool MayNameReserved(const CommandSpec& spec, Args args) {
+  if (spec.single_key_at_1) return routing::IsReserved(args[1]);
+  return std::any_of(args.begin() + 1, args.end(), routing::IsReserved);
 }
 
 }  // namespace
@@ -71,6 +77,7 @@ std::string Beginning(Args args) {
         return Local(spec, args);
       }
       if (both) return SendToBoth(spec, args, request);
+      if (ShowsKeys(spec)) return SendRewritten(spec, args, request, ReservedFilter(spec, false));
       return SendPlain(spec, args, request, RequestClass::kOther);
     case Serving::kSession:
       if (in_flight_ > 0 && PassesOn(spec, args)) {
@@ -115,6 +122,9 @@ Session::Step Session::Dispatch(Args args, std::string_view request) {
     }
     if (HeldByClientPause(*spec, args)) return PostponeCommand();
   }
+  if (MayNameReserved(*spec, args) && NamesReserved(*spec, args)) [[unlikely]] {
+    return RefuseReserved();
+  }
   return DispatchKnown(*spec, args, request);
 }
 
@@ -154,13 +164,19 @@ Session::Step Session::Refuse(const CommandSpec* spec, Args args, ClientError ki
   return Step::kDone;
 }
 
+// The command in hand, which any connection to the authority may carry.
+bool Session::InHandOnlyReads() const {
+  return !transaction_ && !blocked_ && last_command_ != nullptr && last_command_->ReadOnly();
+}
+
 // A ready lane with room, or the error that the client gets instead.
 Session::Step Session::NeedsLane() {
   if (lane_ == nullptr) lane_ = &worker_.LaneOf(key_);
-  const bool ready = lane_->ready();
+  const bool ready = lane_->ready() || (lane_->reads_only() && InHandOnlyReads());
   if (ready && !lane_->full() && in_flight_ < limits::kSessionInFlightMax) return Step::kDone;
   const std::string& refused = lane_->connection().refused();
-  if (ready || (refused.empty() && lane_->connection().error().empty())) {
+  const std::string not_owner = lane_->reads_only() ? worker_.core().ownership.refusal() : "";
+  if (ready || (refused.empty() && lane_->connection().error().empty() && not_owner.empty())) {
     if (in_flight_ >= limits::kSessionInFlightMax) {
       PauseFor(kDrain);
     } else {
@@ -178,6 +194,10 @@ Session::Step Session::NeedsLane() {
   if (!refused.empty()) {
     ReplyError(ClientError::kNoAuth,
                authenticated_ || account_ ? refused : "NOAUTH Authentication required.");
+    return Step::kClosed;
+  }
+  if (!not_owner.empty()) {
+    ReplyError(ClientError::kStoreUnavailable, "ERR crossfade: " + not_owner);
     return Step::kClosed;
   }
   const StoreLink& link = lane_->connection().link();
@@ -337,8 +357,11 @@ Session::Step Session::SendWrite(const CommandSpec& spec, Args args, std::string
   const bool asks = ask || (script && !worker_.kept_names.empty());
   if (asks || wakes) Protect(worker_.batch.next);
   const ReplyTo to = NewReply(Source::kAuthority, worker_.hashes);
-  lane_->SentWrite(to, RequestClass::kWrite, request.size());
-  ForwardWrite(write, request);
+  const bool guarded = all && RemovesReserved(spec, args) && ForwardGuarded(to, write, request);
+  if (!guarded) [[likely]] {
+    lane_->SentWrite(to, RequestClass::kWrite, request.size());
+    ForwardWrite(write, request);
+  }
   if (ask) lane_->Ask(ask, worker_.key);
   if (script) [[unlikely]] {
     lane_->MarkScript();

@@ -117,6 +117,7 @@ std::string Session::RewriteInfo(std::string_view frame, const std::string& own)
   Replace(text, "connected_clients", Sum(core, &Worker::session_count));
   Replace(text, "blocked_clients", BlockedClients(core));
   Replace(text, "maxclients", worker_.limits().clients);
+  LeaveOutReserved(text);
   if (!own.empty() && !text.empty()) text += "\r\n";
   return VerbatimReply(text + own);
 }

@@ -6,6 +6,7 @@
 #include "config/limits.h"
 #include "proxy/session/session.h"
 #include "proxy/worker/worker.h"
+#include "routing/commands/reserved_keys.h"
 #include "routing/resp/encode.h"
 #include "routing/resp/number.h"
 
@@ -15,8 +16,6 @@ using routing::Args;
 using routing::CommandId;
 
 namespace {
-
-constexpr std::string_view kWaitKey = "__crossfade:wait";
 
 // The text at `p`, which is a bulk string; empty for anything else.
 std::string_view NextText(const char*& p, const char* end) {
@@ -192,8 +191,8 @@ Session::Step Session::Wait(Args args, std::string_view request) {
   if (!pinned_->wait_written) {
     std::string text;
     routing::AppendCommand(text, {"MULTI"});
-    routing::AppendCommand(text, {"SET", kWaitKey, ""});
-    routing::AppendCommand(text, {"DEL", kWaitKey});
+    routing::AppendCommand(text, {"SET", routing::kWaitKey, ""});
+    routing::AppendCommand(text, {"DEL", routing::kWaitKey});
     Protect(worker_.batch.p);
     lane_->SentSkipped(3, text.size());
     lane_->out().Append(text);
@@ -208,7 +207,7 @@ Session::Step Session::Wait(Args args, std::string_view request) {
   if (std::exchange(pinned_->wait_refused, false)) {
     pinned_->reasons &= static_cast<uint8_t>(~Pinned::kCommand);
     ReplyError(ClientError::kRefused, "ERR crossfade: WAIT needs to write the key '" +
-                                          std::string(kWaitKey) +
+                                          std::string(routing::kWaitKey) +
                                           "' on the authority, which refuses it");
     UnpinIfFree();
     return Step::kDone;

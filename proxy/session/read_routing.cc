@@ -69,7 +69,7 @@ ReadReason Session::DecideRead(const routing::CommandSpec& spec, routing::Args a
     }
   }
   if (worker_.core().read_suspension.any()) return ReadReason::kSuspended;
-  if (!worker_.ReaderOf(key_).ready()) return ReadReason::kNotConnected;
+  if (!worker_.owns() || !worker_.ReaderOf(key_).ready()) return ReadReason::kNotConnected;
   {
     const std::lock_guard lock(worker_.core().mutex);
     const replication::Replicator& replicator = worker_.core().replicator;
@@ -97,7 +97,7 @@ Session::Step Session::SendToFollower(std::string_view request, const FollowerRe
 void Session::RetryOnAuthority(uint64_t ordered, std::string_view request) {
   const ReplyTo to{this, ordered};
   ordered_->Retry(ordered);
-  if (lane_->ready()) {
+  if (lane_->connection().ready()) {
     lane_->SentPlain(to, RequestClass::kRead, request.size());
     lane_->out().Append(request);
     return;

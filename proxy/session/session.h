@@ -169,6 +169,7 @@ class Session final : public Pollable {
                      std::string_view request);
   Step Refuse(const routing::CommandSpec* spec, routing::Args args, ClientError kind);
   Step NeedsLane();
+  bool InHandOnlyReads() const;
   Step SendPlain(const routing::CommandSpec& spec, routing::Args args, std::string_view request,
                  RequestClass type);
   Step SendRead(const routing::CommandSpec& spec, routing::Args args, std::string_view request);
@@ -240,6 +241,17 @@ class Session final : public Pollable {
   ReplyRewrite InfoElement(routing::Args args) const;
   std::string InfoSection() const;
   std::string RewriteInfo(std::string_view frame, const std::string& own) const;
+
+  // reserved.cc
+  bool NamesReserved(const routing::CommandSpec& spec, routing::Args args);
+  Step RefuseReserved();
+  bool ShowsKeys(const routing::CommandSpec& spec) const;
+  ReplyRewrite ReservedFilter(const routing::CommandSpec& spec, bool queued);
+  std::string ClientKeys(std::string_view frame) const;
+  std::string ClientKey(std::string_view frame, int tries);
+  void LeaveOutReserved(std::string& info) const;
+  bool RemovesReserved(const routing::CommandSpec& spec, routing::Args args) const;
+  bool ForwardGuarded(ReplyTo to, replication::WriteRecord& write, std::string_view request);
 
   // transaction_elements.cc
   Step SendRewritten(const routing::CommandSpec& spec, routing::Args args, std::string_view request,

@@ -99,6 +99,9 @@ Session::Step Session::Queue(const routing::CommandSpec& spec, Args args, std::s
   if (spec.id == CommandId::kInfo) {
     transaction.locals.push_back({transaction.commands, &spec, {}, InfoElement(args)});
   }
+  if (ShowsKeys(spec)) {
+    transaction.locals.push_back({transaction.commands, &spec, {}, ReservedFilter(spec, true)});
+  }
   transaction.may_replicate |= MayReplicate(spec, args);
   transaction.bytes.append(request);
   ++transaction.commands;

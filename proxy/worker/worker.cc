@@ -9,6 +9,7 @@
 #include "proxy/backend/store_watch.h"
 #include "proxy/lane/follower_admin.h"
 #include "proxy/lane/follower_reader.h"
+#include "proxy/relay/relays.h"
 #include "proxy/session/session.h"
 #include "proxy/session/tls_handshakes.h"
 
@@ -36,6 +37,7 @@ Worker::Worker(Core& core, uint32_t index, ActivePlanPtr plan)
                     routing::LatencyTracker(kLatencyTimeConstantUs)},
       sampler_(0xD1B54A32D192ED03ull + index) {
   handshakes_ = std::make_unique<TlsHandshakes>(*this);
+  relays_ = std::make_unique<Relays>(*this);
   adopted_epoch = plan_->plan->epoch;
   mirroring_settled = plan_->mirrors;
 }
@@ -68,6 +70,7 @@ void Worker::Stop() {
 void Worker::Run() {
   current_worker = this;
   now_us_ = ClockUs();
+  OnOwnershipChanged();
   if (index_ == 0) {
     applier_ = std::make_unique<Applier>(*this);
     syncer_ = std::make_unique<KeySyncer>(*this);
@@ -78,6 +81,7 @@ void Worker::Run() {
   if (!plan_->accounts) auth_desk();
   while (!stop_.load(std::memory_order_relaxed)) Turn();
   handshakes_->CloseAll();
+  relays_->CloseAll();
   for (auto& session : sessions_) session->Close();
   sessions_.clear();
   acks_.clear();
@@ -95,6 +99,9 @@ void Worker::Run() {
 void Worker::Turn() {
   loop_.Wait(TimeoutMs());
   now_us_ = ClockUs();
+  // Before anything else: the process may have been stopped for long.
+  if (core_.ownership.MayWrite(now_us_) != owns_) [[unlikely]]
+    SetOwns(!owns_);
   loop_.Dispatch();
   if (has_mail_.load(std::memory_order_acquire)) TakeMail();
   // Sessions that go on, and stores that had more than one read took.
@@ -109,13 +116,16 @@ void Worker::Turn() {
   std::vector<StoreConnection*> again;
   again.swap(reads_again_);
   for (StoreConnection* connection : again) connection->ReadMore();
+  if (relays_->pending()) relays_->GoOn();
   if (now_us_ >= next_tick_us_) Tick();
   if (now_us_ >= blocked_.next_timer_us()) blocked_.RunTimers(now_us_);
   FlushAll();
 }
 
 int Worker::TimeoutMs() const {
-  if (!to_pump_.empty() || !reads_again_.empty() || !to_flush_.empty()) return 0;
+  if (!to_pump_.empty() || !reads_again_.empty() || !to_flush_.empty() || relays_->pending()) {
+    return 0;
+  }
   if (index_ == 0 && core_.feed_wanted.load(std::memory_order_relaxed)) return 0;
   const int64_t to_timer_us = blocked_.next_timer_us() - now_us_;
   if (to_timer_us >= kTickUs) return static_cast<int>(kTickUs / 1'000);
@@ -145,6 +155,7 @@ void Worker::FlushAll() {
 }
 
 void Worker::FeedFollower() {
+  if (!owns_) return;
   applier_->Feed();
   bool dirty = false;
   {
@@ -181,6 +192,7 @@ void Worker::Tick() {
   if (pause_.mode != PauseMode::kNone && now_us_ >= pause_.until_us) AdoptClientPause();
   CheckBusy();
   if (handshakes_->Tick(now_us_)) CountSessions();
+  relays_->Tick(now_us_);
   breaker_trips = breaker_.trips();
   breaker_state = static_cast<uint8_t>(breaker_.state(now_us_));
   if (!mirroring_settled && plan_->mirrors) CheckSettled();
@@ -261,7 +273,9 @@ FollowerReader& Worker::ReaderOf(const LaneKey& of) {
 }
 
 void Worker::AddClient(int fd, std::string peer, const config::TlsPtr& tls) {
-  if (!tls) {
+  if (standing_ == Standing::kStandby) {
+    relays_->Begin(fd, tls != nullptr, forward_to_[tls != nullptr]);
+  } else if (!tls) {
     AddSession(Stream(fd), std::move(peer));
   } else {
     handshakes_->Begin(fd, std::move(peer), tls);
@@ -323,7 +337,9 @@ Session& Worker::AddSession(Stream stream, std::string peer) {
 }
 
 void Worker::CountSessions() {
-  session_count.store(sessions_.size() + handshakes_->size(), std::memory_order_relaxed);
+  session_count.store(sessions_.size() + handshakes_->size() + relays_->size(),
+                      std::memory_order_relaxed);
+  relayed_count.store(relays_->size(), std::memory_order_relaxed);
 }
 
 void Worker::QueueFlush(Session* session) {
@@ -346,6 +362,7 @@ void Worker::Forget(Session* session) {
 
 void Worker::ReapSessions() {
   if (!given_lanes_.empty()) SortGivenLanes();
+  if (relays_->Reap()) CountSessions();
   if (dead_.empty()) return;
   for (Session* session : dead_) {
     std::erase(to_pump_, session);
@@ -471,6 +488,7 @@ void Worker::CheckSettled() {
 void Worker::BeginGracefulStop() {
   stopping_ = true;
   handshakes_->CloseAll();
+  relays_->Drain();
   CountSessions();
   for (auto& session : sessions_) session->CloseWhenIdle();
 }

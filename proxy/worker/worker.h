@@ -40,6 +40,7 @@ class Applier;
 class FollowerAdmin;
 class FollowerReader;
 class KeySyncer;
+class Relays;
 class Session;
 class StoreWatch;
 class TlsHandshakes;
@@ -77,6 +78,10 @@ class Worker final : public replication::GateWaiter {
   Worker& WorkerOf(uint64_t session) const;  // whose session would have that id
   // Sessions with this id or a greater one that have not authenticated must.
   void RestrictAnonymous(uint64_t from_id);
+
+  // ownership.cc: whether this proxy owns the stores, as of this turn.
+  bool owns() const { return owns_; }
+  void OnOwnershipChanged();
 
   Lane& LaneOf(const LaneKey& of);
   FollowerReader& ReaderOf(const LaneKey& of);
@@ -148,7 +153,8 @@ class Worker final : public replication::GateWaiter {
   std::atomic<uint64_t> adopted_epoch{0};
   // Set once no command that was sent before mirroring began is in flight.
   std::atomic<bool> mirroring_settled{false};
-  std::atomic<uint64_t> session_count{0};
+  std::atomic<uint64_t> session_count{0};  // relayed clients too
+  std::atomic<uint64_t> relayed_count{0};
   std::atomic<uint64_t> postponed_count{0};  // held by CLIENT PAUSE
   std::atomic<uint64_t> breaker_trips{0};
   std::atomic<uint8_t> breaker_state{0};
@@ -184,6 +190,7 @@ class Worker final : public replication::GateWaiter {
   void FeedFollower();
   void Tick();
   void CheckApplied();
+  void SetOwns(bool owns);
   bool BehindScript();
   void OnBusyAnswer(std::string text);
   void SpreadBusy(const std::string& text);
@@ -221,10 +228,14 @@ class Worker final : public replication::GateWaiter {
   std::vector<std::unique_ptr<Session>> sessions_;
   uint64_t next_session_ = 0;
   std::unique_ptr<TlsHandshakes> handshakes_;
+  std::unique_ptr<Relays> relays_;
   std::vector<Session*> to_flush_, to_pump_, dead_;
   PauseState pause_;
   bool holds_commands_ = false;
   std::string writes_refused_;
+  bool owns_ = false;
+  Standing standing_ = Standing::kSeeking;
+  std::array<ForwardTo, 2> forward_to_;
   std::string busy_;
   bool busy_here_ = false;  // with a script that was sent from here
   std::vector<Session*> postponed_;

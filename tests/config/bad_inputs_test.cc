@@ -19,10 +19,10 @@ struct BadInput {
 const BadInput kBadInputs[] = {
     {"unknown key", "wrokers: 2\n",
      "c.yaml:4: wrokers: unknown key, expected one of listen, workers, stores, stage, mirror, "
-     "reads, allow, limits, admin, log, users, journal; did you mean workers?"},
+     "reads, allow, limits, admin, log, users, journal, ownership; did you mean workers?"},
     {"unknown key unlike any", "zzz: 2\n",
      "c.yaml:4: zzz: unknown key, expected one of listen, workers, stores, stage, mirror, reads, "
-     "allow, limits, admin, log, users, journal"},
+     "allow, limits, admin, log, users, journal, ownership"},
     {"unknown key in a section", "mirror: {memry: 1GiB}\n",
      "c.yaml:4: mirror.memry: unknown key, expected one of ack, ack_timeout, memory, "
      "follower_data, scripts, undeclared_keys; did you mean memory?"},
@@ -36,7 +36,7 @@ const BadInput kBadInputs[] = {
      "c.yaml:4: admin.token: found no space after the colon, expected key: value"},
     {"key with control characters", "\"a\\nb\": 1\n",
      "c.yaml:4: a\\x0ab: unknown key, expected one of listen, workers, stores, stage, mirror, "
-     "reads, allow, limits, admin, log, users, journal"},
+     "reads, allow, limits, admin, log, users, journal, ownership"},
     {"journal mode", "journal: {mode: always}\n",
      "c.yaml:4: journal.mode: found 'always', expected one of process, disk, none"},
     {"small journal", "journal: {disk: 1MiB}\n",
@@ -105,6 +105,15 @@ const BadInput kBadInputs[] = {
      "0.01%"},
     {"staleness too long", "reads: {staleness: 25h}\n",
      "c.yaml:4: reads.staleness: found '25h', expected a time from 0ms to 24h"},
+    {"ownership",
+     "ownership:\n  enabled: maybe\n  lease: 100ms\n  advertise: 0.0.0.0:6380\n"
+     "  advertise_tls: 'host:0'\n",
+     "c.yaml:5: ownership.enabled: found 'maybe', expected one of true, false\n"
+     "c.yaml:6: ownership.lease: found '100ms', expected a time from 500ms to 1h\n"
+     "c.yaml:7: ownership.advertise: found '0.0.0.0:6380', expected host:port, [v6]:port or "
+     "unix:PATH that clients can reach\n"
+     "c.yaml:8: ownership.advertise_tls: found 'host:0', expected host:port, [v6]:port or "
+     "unix:PATH that clients can reach"},
     {"limits",
      "limits:\n  clients: 0\n  request: 4GiB\n  client_output: 1B\n  client_idle: never\n"
      "  connect_timeout: 0s\n  command_timeout: 2h\n  stop_timeout: -1s\n"
@@ -197,16 +206,16 @@ const BadInput kBadInputs[] = {
 const BadInput kBadFiles[] = {
     {"empty", "",
      "c.yaml:1: found nothing, expected a map with listen, workers, stores, stage, mirror, reads, "
-     "allow, limits, admin, log, users, journal"},
+     "allow, limits, admin, log, users, journal, ownership"},
     {"comments only", "# nothing\n\n# here\n",
      "c.yaml:1: found nothing, expected a map with listen, workers, stores, stage, mirror, reads, "
-     "allow, limits, admin, log, users, journal"},
+     "allow, limits, admin, log, users, journal, ownership"},
     {"text", "hunter2\n",
      "c.yaml:1: found text, expected a map with listen, workers, stores, stage, mirror, reads, "
-     "allow, limits, admin, log, users, journal"},
+     "allow, limits, admin, log, users, journal, ownership"},
     {"list", "- a\n- b\n",
      "c.yaml:1: found a list, expected a map with listen, workers, stores, stage, mirror, reads, "
-     "allow, limits, admin, log, users, journal"},
+     "allow, limits, admin, log, users, journal, ownership"},
     {"two documents", kStores + "---\nworkers: 2\n",
      "c.yaml:4: found more behind the end of the YAML document, expected one"},
     {"text in front", ",stores: {}\nworkers: 1\n",

@@ -65,6 +65,7 @@ stage: ramp
 mirror: {ack: both, ack_timeout: 20ms, memory: 1GiB, follower_data: trust,
          scripts: sync, undeclared_keys: refuse}
 reads: {follower: 12.5%, staleness: 0ms, shadow: 0.01%, prefer: fastest}
+ownership: {enabled: false, lease: 3s, advertise: "10.0.0.1:6380", advertise_tls: "[::2]:1"}
 limits:
   {clients: 5, request: 1MiB, client_output: 2MiB, memory: 3MiB, client_idle: 3m,
    connect_timeout: 4ms, command_timeout: 1.5s, stop_timeout: 6s}
@@ -82,6 +83,10 @@ log: {level: debug, format: json}
   EXPECT_EQ(settings.mirror.follower_data, FollowerData::kTrust);
   EXPECT_EQ(settings.mirror.scripts, Scripts::kSync);
   EXPECT_EQ(settings.mirror.undeclared_keys, UndeclaredKeys::kRefuse);
+  EXPECT_FALSE(settings.ownership.enabled);
+  EXPECT_EQ(settings.ownership.lease, milliseconds(3'000));
+  EXPECT_EQ(settings.ownership.advertise.value().Display(), "10.0.0.1:6380");
+  EXPECT_EQ(settings.ownership.advertise_tls.value().Display(), "[::2]:1");
   const ReadPolicy& reads = settings.routes.at(0).reads;
   EXPECT_EQ(reads.follower_share, 1'250u);
   EXPECT_EQ(reads.staleness, milliseconds(0));

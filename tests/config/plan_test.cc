@@ -90,6 +90,10 @@ TEST(Plan, EverySettingChangesTheDigest) {
       "workers: 2\n",
       "stage: ramp\n",
       "mirror: {ack: both}\n",
+      "ownership: {enabled: false}\n",
+      "ownership: {lease: 9s}\n",
+      "ownership: {advertise: 'a:1'}\n",
+      "ownership: {advertise_tls: 'a:1'}\n",
       "mirror: {ack_timeout: 1s}\n",
       "mirror: {memory: 1GiB}\n",
       "mirror: {follower_data: trust}\n",
@@ -170,6 +174,7 @@ TEST(Plan, ReloadsOfWhatIsFixedAreRefusedWithTheReason) {
   const Settings from = Load(kStores);
   const std::pair<const char*, const char*> kRefused[] = {
       {"workers: 2\n", "needs a restart: workers: 1 -> 2"},
+      {"ownership: {lease: 1s}\n", "needs a restart: ownership.lease: absent -> 1s"},
       {"listen: [{address: '127.0.0.1:1'}]\n",
        "needs a restart: listen: 127.0.0.1:6380 -> 127.0.0.1:1"},
       {"admin: {listen: '127.0.0.1:1', token: hunter2}\nstage: ramp\n",

@@ -29,6 +29,7 @@ struct ProxyConfig {
   int workers = 1;
   std::string stage = "mirror";
   std::map<std::string, std::string> mirror;
+  std::map<std::string, std::string> ownership;
   std::map<std::string, std::string> reads;
   std::map<std::string, std::string> journal;
   std::vector<std::string> routes;  // each a YAML map in flow style

@@ -98,6 +98,11 @@ Value StreamState(RedisClient& client, const std::string& key, Groups groups) {
   return state;
 }
 
+// What the proxy keeps there for itself.
+bool IsProxys(const std::string& name) {
+  return name == "crossfade:owner" || name == "crossfade:tenure" || name == "crossfade:wait";
+}
+
 using Key = std::pair<int, std::string>;
 
 std::set<Key> AllKeys(RedisClient& client) {
@@ -112,11 +117,22 @@ std::set<Key> AllKeys(RedisClient& client) {
       const Value page = client.Call({"SCAN", cursor, "COUNT", "1000"});
       if (page.elements.size() != 2) break;
       cursor = page.elements[0].text;
-      for (const Value& key : page.elements[1].elements) keys.emplace(db, key.text);
+      for (const Value& key : page.elements[1].elements) {
+        if (!IsProxys(key.text)) keys.emplace(db, key.text);
+      }
     } while (cursor != "0");
   }
   return keys;
 }
+
+}  // namespace
+
+size_t CountKeys(uint16_t port) {
+  RedisClient client(port);
+  return AllKeys(client).size();
+}
+
+namespace {
 
 struct KeyState {
   std::string type;

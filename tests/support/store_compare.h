@@ -41,4 +41,7 @@ std::string Describe(const StoreComparison& comparison);
 // count. Nil when there is no key.
 Value CanonicalValue(RedisClient& client, const std::string& key, Groups groups = Groups::kWhole);
 
+// In all dbs of a store, but for the proxy's own.
+size_t CountKeys(uint16_t port);
+
 }  // namespace crossfade::test

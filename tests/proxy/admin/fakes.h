@@ -16,6 +16,7 @@ inline proxy::Snapshot SampleSnapshot() {
   s.plan_epoch = 3;
   s.plan_digest = std::string(64, 'a');
   s.stage = "ramp";
+  s.ownership = {"standby", "00ff", 7, "why", "11ee", "a:1", "a onto b", 2, 1, 3};
   s.mirror_state = "copying";
   s.mirror_detail = "partition 612 of 1,024";
   for (const char* role : {"legacy", "new"}) {

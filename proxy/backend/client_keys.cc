@@ -1,0 +1,21 @@
+#include "proxy/backend/client_keys.h"
+
+#include <algorithm>
+
+#include "routing/commands/reserved_keys.h"
+
+namespace crossfade::proxy {
+
+Result<std::map<uint32_t, uint64_t>> CountClientKeys(StoreClient& store) {
+  auto counts = store.CountKeys();
+  if (!counts || !counts->contains(0)) return counts;
+  if (const auto db = store.Command({"SELECT", "0"}); !db) return Fail(db.error().message);
+  const auto own =
+      store.Command({"EXISTS", routing::kOwnerKey, routing::kTenureKey, routing::kWaitKey});
+  if (!own) return Fail(own.error().message);
+  uint64_t& keys = counts->at(0);
+  keys -= std::min(keys, static_cast<uint64_t>((*own)->integer));
+  return counts;
+}
+
+}  // namespace crossfade::proxy

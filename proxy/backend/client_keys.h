@@ -1,0 +1,15 @@
+// How many keys of clients a store holds. Stateless; blocking.
+#pragma once
+
+#include <cstdint>
+#include <map>
+
+#include "config/result.h"
+#include "proxy/backend/store_client.h"
+
+namespace crossfade::proxy {
+
+// Per db, without the proxy's own. Selects db 0.
+Result<std::map<uint32_t, uint64_t>> CountClientKeys(StoreClient& store);
+
+}  // namespace crossfade::proxy
