@@ -145,7 +145,8 @@ Recovered Recovery::Finish() {
     }
   }
   recovered.claim = any_state ? recovered.state.claim : FollowerClaim::kNothing;
-  if (!any_state && spoilt_.empty()) return recovered;
+  // What it said may have been lost with the machine.
+  if (!any_state && spoilt_.empty() && !other_boot) return recovered;
   if (!spoilt_.empty()) {
     recovered.reason = spoilt_;
   } else if (other_boot) {

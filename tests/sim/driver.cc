@@ -16,9 +16,25 @@ constexpr uint32_t kPages = 3;  // of each db
 
 Driver::Driver(Process& process, const Plan& plan, bool may_trust)
     : process_(process), replicator_(process.replicator), plan_(plan), may_trust_(may_trust) {
-  if (!plan_.mirrors) return;
-  replicator_.SetUnfinished();
-  if (may_trust_) replicator_.BeginCopy();
+  if (plan_.mirrors) replicator_.SetUnfinished();
+}
+
+void Driver::AdoptFormer(const replication::Recovered& former) {
+  using replication::FollowerClaim;
+  begun_ = former.claim != FollowerClaim::kNothing;
+  const std::string& authority = former.state.authority_run_id;
+  const std::string& follower = former.state.follower_run_id;
+  if (plan_.mirrors && former.claim == FollowerClaim::kLive && !authority.empty() &&
+      !follower.empty()) {
+    process_.authority.Expect(std::stoul(authority));
+    process_.follower.Expect(std::stoul(follower));
+    replicator_.Resume(former.state, former.dirty);
+    ++process_.world.counts.resumed;
+    return;
+  }
+  if (begun_) replicator_.NoteFollowerIsOurs();
+  journal_failed_ = former.blocks > 0 || !former.reason.empty();
+  if (plan_.mirrors && may_trust_) replicator_.BeginCopy();
 }
 
 void Driver::Step() {
@@ -44,14 +60,15 @@ void Driver::StartMirroring() {
     World& world = process_.world;
     busy_ = false;
     if (!world.legacy.up() || !world.new_store.up()) return;
-    // What earlier runs of the proxy have left, found by its name.
-    if (!std::exchange(former_killed_, true)) {
-      world.legacy.KillAll();
-      world.new_store.KillAll();
+    const uint64_t authority = process_.authority.run, follower = process_.follower.run;
+    if (authority == 0 || follower == 0) {  // they are to be greeted first
+      next_check_us_ = 0;
+      return;
     }
-    const bool trusted = may_trust_ && !begun_ && !served_unmirrored_ &&
+    const bool trusted = may_trust_ && !begun_ && !journal_failed_ && !served_unmirrored_ &&
                          world.legacy.size() == world.new_store.size();
     if (!replicator_.Quiet()) return;
+    replicator_.SetStores(std::to_string(authority), std::to_string(follower));
     const int64_t error_ms = world.env.random.Between(-20, 20);
     replicator_.set_clock_offset_ms(world.legacy.clock_offset_ms() -
                                     world.new_store.clock_offset_ms() + error_ms);

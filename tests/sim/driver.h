@@ -15,6 +15,7 @@ class Driver {
   Driver(Process& process, const Plan& plan, bool may_trust);
 
   void SetPlan(const Plan& plan) { plan_ = plan; }
+  void AdoptFormer(const replication::Recovered& former);
   void NoteServedUnmirrored() { served_unmirrored_ = true; }
   void Step();
 
@@ -35,7 +36,7 @@ class Driver {
   bool served_unmirrored_ = false;
   bool busy_ = false;
   bool begun_ = false;  // the follower was written to since the start
-  bool former_killed_ = false;
+  bool journal_failed_ = false;
   int64_t next_check_us_ = 0;
 };
 

@@ -21,6 +21,22 @@ Lane::Lane(Worker& worker, uint32_t db)
   connection_.Open();
 }
 
+// Sent at the end of the worker's turn.
+void Lane::Queue(std::string_view bytes, uint64_t tag) {
+  out_.emplace_back(bytes, tag);
+  if (std::exchange(flush_queued_, true)) return;
+  process_.After(process_.world.env.random.Between(0, 30), [this] {
+    flush_queued_ = false;
+    Flush();
+  });
+}
+
+void Lane::Flush() {
+  if (!ready() || out_.empty()) return;
+  if (process_.committer && !process_.committer->Commit(last_intent_)) return;
+  for (const auto& [bytes, tag] : std::exchange(out_, {})) connection_.Send(bytes, tag);
+}
+
 void Lane::Push(Kind kind, bool is_read, ReplyTo to) {
   in_flight_.push_back({kind, is_read, to, process_.now_us()});
   ++next_;
@@ -30,7 +46,7 @@ void Lane::SendPlain(ReplyTo to, bool is_read, std::string_view request, uint32_
                      uint64_t tag) {
   for (uint32_t i = 0; i < skipped; ++i) Push(Kind::kSkip, true, {});
   Push(Kind::kPlain, is_read, to);
-  connection_.Send(request, tag);
+  Queue(request, tag);
 }
 
 replication::WriteRecord& Lane::NewWrite() {
@@ -44,9 +60,10 @@ void Lane::SendWrite(ReplyTo to, bool is_read, std::string_view request, uint32_
   Write& write = *writes_.back();
   write.bytes.assign(request);
   write.record.request = write.bytes;
+  last_intent_ = std::max(last_intent_, write.record.intent);
   for (uint32_t i = 0; i < skipped; ++i) Push(Kind::kSkip, true, {});
   Push(Kind::kWrite, is_read, to);
-  connection_.Send(request, tag);
+  Queue(request, tag);
 }
 
 void Lane::AskDeadline(std::string_view key) {
@@ -54,7 +71,7 @@ void Lane::AskDeadline(std::string_view key) {
   routing::AppendCommand(text, {"PEXPIRETIME", key});
   ++writes_.back()->record.deadlines_wanted;
   Push(Kind::kDeadline, true, {});
-  connection_.Send(text);
+  Queue(text, 0);
 }
 
 void Lane::SendSync(const replication::KeyName& key) {
@@ -66,7 +83,7 @@ void Lane::SendSync(const replication::KeyName& key) {
   syncs_.push_back(key);
   for (int i = 0; i < 3; ++i) Push(Kind::kSkip, true, {});
   Push(Kind::kSync, true, {});
-  connection_.Send(text);
+  Queue(text, 0);
 }
 
 // ---- Replies
@@ -182,6 +199,7 @@ void Lane::OnStoreUnreachable() {
 }
 
 void Lane::OnStoreLost() {
+  out_.clear();
   ++process_.world.counts.lanes_lost;
   std::vector<ReplyTo> failed;
   if (write_to_.session != nullptr) failed.push_back(write_to_);

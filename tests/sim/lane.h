@@ -45,6 +45,8 @@ class Lane final : public StoreConnectionOwner {
   void Wait(Session* session) { waiting_.push_back(session); }
   void Tick();
   void Drop() { connection_.Drop(); }
+  // Sends what is queued, if the journal lets it.
+  void Flush();
 
   void OnStoreReady(bool other_process) override;
   void OnStoreReply(std::string_view frame, uint64_t stamp) override;
@@ -63,6 +65,7 @@ class Lane final : public StoreConnectionOwner {
     std::string bytes;
     replication::WriteRecord record;
   };
+  void Queue(std::string_view bytes, uint64_t tag);
   void Push(Kind kind, bool is_read, ReplyTo to);
   void TakeWrite(ReplyTo to, std::string_view frame, uint64_t stamp);
   void TakeDeadline(std::string_view frame);
@@ -76,6 +79,9 @@ class Lane final : public StoreConnectionOwner {
   const uint32_t db_;
   const replication::LaneId id_;
   StoreConnection connection_;
+  std::vector<std::pair<std::string, uint64_t>> out_;  // bytes and tags
+  bool flush_queued_ = false;
+  uint64_t last_intent_ = 0;  // to be in the journal before it is sent
   bool unreachable_ = false;  // and the last try has failed
   std::deque<Item> in_flight_;
   uint64_t next_ = 0;  // number of the next item

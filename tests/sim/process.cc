@@ -58,6 +58,10 @@ Lane& Worker::LaneOf(uint32_t db) {
   return *lane;
 }
 
+void Worker::FlushLanes() {
+  for (auto& [db, lane] : lanes_) lane->Flush();
+}
+
 FollowerReader& Worker::ReaderOf(uint32_t db) {
   std::unique_ptr<FollowerReader>& reader = readers_[db];
   if (!reader) reader = std::make_unique<FollowerReader>(*this, db);
@@ -113,6 +117,13 @@ Process::Process(World& of, const Plan& plan, bool may_trust)
   applier_ = std::make_unique<Applier>(*this);
   syncer_ = std::make_unique<KeySyncer>(*this);
   driver_ = std::make_unique<Driver>(*this, plan, may_trust);
+  if (of.config.journal != JournalMode::kNone) {
+    former_ = of.disk.Read();
+    committer = std::make_unique<Committer>(*this, of.disk, of.config.journal);
+    committer->Begin();
+  } else {
+    AdoptFormer();
+  }
   const uint32_t sessions = of.config.sessions;
   for (uint32_t i = 0; i < of.config.workers; ++i) {
     const uint32_t share = sessions / of.config.workers + (i < sessions % of.config.workers);
@@ -124,6 +135,14 @@ Process::Process(World& of, const Plan& plan, bool may_trust)
 
 Process::~Process() { *alive_ = false; }
 
+void Process::AdoptFormer() {
+  if (world.env.tracing) {
+    world.env.Trace(std::string("the journal says: ") + Name(former_.claim) + ", " +
+                    std::to_string(former_.dirty.size()) + " keys to sync, " + former_.reason);
+  }
+  driver_->AdoptFormer(former_);
+}
+
 void Process::After(int64_t delay_us, std::function<void()> f) {
   world.env.scheduler.After(delay_us, [alive = alive_, f = std::move(f)] {
     if (*alive) f();
@@ -133,6 +152,7 @@ void Process::After(int64_t delay_us, std::function<void()> f) {
 void Process::Tick() {
   for (auto& worker : workers) worker->Tick();
   applier_->Tick();
+  if (committer && world.env.random.OneIn(10)) committer->Tick();
   WantFeed();
   After(kTickUs, [this] { Tick(); });
 }
@@ -153,6 +173,12 @@ void Process::WantFeed() {
 
 // As proxy/server.cc publishes a plan: mirroring ends before the first write goes
 // unrecorded, and the driver hears of it when all workers have.
+void Process::WakeLanes() {
+  After(world.env.random.Between(1, 100), [this] {
+    for (auto& worker : workers) worker->FlushLanes();
+  });
+}
+
 void Process::SetPlan(const Plan& plan) {
   if (!plan.mirrors) {
     driver_->NoteServedUnmirrored();
@@ -163,7 +189,13 @@ void Process::SetPlan(const Plan& plan) {
   if (plans_.size() == 1) PublishNext();
 }
 
+// What the journal says of the follower is no longer so when writes go unrecorded.
 void Process::PublishNext() {
+  if (!committer) return AdoptNext();
+  committer->Flush([this] { AdoptNext(); });
+}
+
+void Process::AdoptNext() {
   auto left = std::make_shared<size_t>(workers.size());
   for (auto& worker : workers) {
     After(world.env.random.Between(1, 5'000), [this, left, to = worker.get()] {

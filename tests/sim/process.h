@@ -16,6 +16,7 @@
 #include "replication/replicator.h"
 #include "tests/sim/connection.h"
 #include "tests/sim/history.h"
+#include "tests/sim/journal.h"
 #include "tests/sim/world.h"
 
 namespace crossfade::sim {
@@ -36,7 +37,14 @@ struct StoreLink {
 
   // True when it is another process than the one known before.
   bool Greeted(uint64_t found) { return std::exchange(run, found) != found && run_known++ > 0; }
+  // What a journal says it was.
+  void Expect(uint64_t found) {
+    run = found;
+    run_known = 1;
+  }
   uint32_t run_known = 0;
+  // What earlier runs of the proxy have left is closed by the first that is greeted.
+  bool former_killed = false;
 };
 
 class StoreConnectionOwner {
@@ -92,6 +100,7 @@ class Worker final : public replication::GateWaiter {
   void OnGateEntered(uint64_t ticket) override;
   void AwaitGate(uint64_t ticket, std::function<void()> entered);
   void StopAwaitingGate(uint64_t ticket) { gate_waits_.erase(ticket); }
+  void FlushLanes();
   Lane& LaneOf(uint32_t db);
   FollowerReader& ReaderOf(uint32_t db);
   void Adopt(const Plan& plan);
@@ -121,6 +130,7 @@ class Worker final : public replication::GateWaiter {
 class Process final : public replication::ReplicatorEvents {
  public:
   Process(World& world, const Plan& plan, bool may_trust);
+  void AdoptFormer();  // what the journal said at the start
   ~Process();
 
   void OnDrift(replication::Drift reason, uint32_t db, std::string_view key) override;
@@ -134,6 +144,7 @@ class Process final : public replication::ReplicatorEvents {
   int64_t Delay() { return world.env.Delay(world.config.slow_us); }
   int64_t now_us() const { return world.env.scheduler.now_us(); }
   void WantFeed();
+  void WakeLanes();  // the journal has come further
   void SetPlan(const Plan& plan);
   bool Settled(uint64_t epoch) const;
   void LoseFollower();
@@ -149,11 +160,13 @@ class Process final : public replication::ReplicatorEvents {
   uint32_t lane_count = 0;
   bool copy_wanted = false;
   bool applier_must_reconnect = false;
+  std::unique_ptr<Committer> committer;  // none: no journal
 
  private:
   void Tick();
   void StepDriver();
   void PublishNext();
+  void AdoptNext();
 
   std::shared_ptr<bool> alive_ = std::make_shared<bool>(true);
   bool feed_wanted_ = false;
@@ -161,6 +174,7 @@ class Process final : public replication::ReplicatorEvents {
   std::unique_ptr<Applier> applier_;
   std::unique_ptr<KeySyncer> syncer_;
   std::unique_ptr<Driver> driver_;
+  replication::Recovered former_;
   std::map<uint64_t, uint64_t> reported_;  // by key hash: the newest command
   uint64_t all_reported_ = 0, any_reported_ = 0;
 };

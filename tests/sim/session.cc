@@ -265,6 +265,10 @@ bool Session::SendShadow(const CommandSpec& spec, Args args, const std::string& 
 Session::Step Session::SendWrite(const CommandSpec& spec, Args args, const std::string& request) {
   if (!plan().mirrors) {
     LeaveGate();
+    if (ordered_ && ordered_->unanswered(Source::kFollower) > 0) {
+      paused_ |= kFollower;
+      return Step::kPaused;
+    }
     return SendPlain(false, request);
   }
   Step step = Step::kDone;

@@ -102,6 +102,7 @@ void Store::Flush(uint32_t db) {
 }
 
 void Store::Swap() {
+  for (const KeyId& key : std::set<KeyId>(touched_)) touched_.insert({1 - key.db, key.name});
   for (uint32_t db = 0; db < kDbs; ++db) {
     for (const auto& [key, entry] : dbs_[db]) {
       touched_.insert({0, key});

@@ -40,6 +40,7 @@ void StoreConnection::Greet() {
     });
   }
   if (former_) std::exchange(former_, nullptr)->Kill();
+  if (kill_former_ && !std::exchange(link_.former_killed, true)) store.KillAll();
   Env& env = process_.world.env;
   connection_ = std::make_shared<Connection>(env, store, *this, process_.world.config.slow_us, db_);
   process_.After(process_.Delay(), [this, attempt, run = store.run()] {

@@ -47,7 +47,9 @@ class Line {
   std::string Number() { return std::to_string(random_.Between(1, 9)); }
   // From what has passed before the reply comes to what outlives the run.
   int64_t Ms() {
-    return random_.Pick<int64_t>({1, 30, 200, 900, 1'100, 1'500, 2'500, 6'000, 3'600'000});
+    if (world_.config.brief) return random_.Between(3, 60);
+    return random_.Pick<int64_t>(
+        {1, 8, 15, 30, 60, 200, 900, 1'100, 1'500, 2'500, 6'000, 3'600'000});
   }
   std::string Ttl() { return std::to_string(Ms()); }
   std::string At() { return std::to_string(world_.env.UnixMs() + Ms()); }

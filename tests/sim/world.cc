@@ -9,7 +9,7 @@ namespace crossfade::sim {
 namespace {
 
 constexpr int64_t kMs = 1'000;
-constexpr int64_t kCommands = 1'200;  // of a run, at most about so many
+constexpr int64_t kCommands = 1'200;         // of a run, at most about so many
 constexpr int64_t kQuietUs = 180'000 * kMs;  // until all must be in step again
 
 }  // namespace
@@ -25,12 +25,15 @@ Config::Config(Random& random)
       read_percent(random.Pick<uint32_t>({30, 50, 75})),
       transaction_percent(random.Pick<uint32_t>({0, 10, 30})),
       expiry(random.Percent(60)),
+      brief(random.Percent(25)),
       whole_keyspace(random.Percent(40)),
       multi_key(random.Percent(75)),
       scripts(random.Percent(30)),
       authority_offset_ms(random.Pick<int64_t>({0, 0, 3, -700, 1'500})),
       follower_offset_ms(random.Pick<int64_t>({0, 0, 5, -900, 1'200})),
       memory_bytes(random.Pick<uint64_t>({3'000, 8'000, 1u << 26, 1u << 26})),
+      journal(random.Pick(
+          {JournalMode::kNone, JournalMode::kProcess, JournalMode::kProcess, JournalMode::kDisk})),
       lanes_lost(random.Percent(40)),
       follower_lost(random.Percent(50)),
       pauses(random.Percent(25)),
@@ -51,10 +54,12 @@ std::string Config::Text() const {
       std::to_string(keys) + ", dbs " + std::to_string(dbs) + ", load " +
       std::to_string(duration_us / kMs) + "ms, think " + std::to_string(think_us) + "us, slow " +
       std::to_string(slow_us) + "us, reads " + std::to_string(read_percent) + "%, transactions " +
-      std::to_string(transaction_percent) + "%, memory " + std::to_string(memory_bytes) +
+      std::to_string(transaction_percent) + "%, journal " +
+      std::to_string(static_cast<int>(journal)) + ", memory " + std::to_string(memory_bytes) +
       ", clocks " + std::to_string(authority_offset_ms) + " " + std::to_string(follower_offset_ms) +
       ", with";
   const std::pair<bool, const char*> parts[] = {{expiry, "expiry"},
+                                                {brief, "brief"},
                                                 {whole_keyspace, "flushes"},
                                                 {multi_key, "multi-key"},
                                                 {scripts, "scripts"},
@@ -83,6 +88,7 @@ void Counts::Add(const Counts& other) {
   lanes_lost += other.lanes_lost;
   late += other.late;
   crashes += other.crashes;
+  resumed += other.resumed;
   copies += other.copies;
 }
 
@@ -91,7 +97,8 @@ World::World(uint64_t seed, bool traced)
       config(env.random),
       legacy(env, "legacy", config.authority_offset_ms),
       new_store(env, "new", config.follower_offset_ms),
-      history(env, legacy) {
+      history(env, legacy),
+      disk(env) {
   legacy.set_observer([this](const Store::Change& change) { history.Note(change); });
   plan.memory_bytes = config.memory_bytes;
   plan.shadow_percent = env.random.Pick<uint32_t>({0, 0, 20});
@@ -121,7 +128,9 @@ void World::Fill() {
         }
       }
     }
-    if (config.beginning != Config::Beginning::kTrusted) continue;
+  }
+  if (config.beginning != Config::Beginning::kTrusted) return;
+  for (uint32_t db = 0; db < kDbs; ++db) {
     for (const auto& [name, entry] : legacy.keys(db)) {
       if (legacy.Peek(db, name).value) new_store.Put(db, name, entry);
     }
@@ -248,12 +257,26 @@ void World::Reload() {
 
 void World::Crash() {
   if (!process) return;
-  if (env.tracing) env.Trace("FAULT the proxy is killed");
   ++counts.crashes;
   Harvest();
+  const bool machine = config.journal != JournalMode::kNone && env.random.OneIn(5);
+  const bool in_order = process->committer && !machine && env.random.OneIn(6);
+  if (env.tracing) {
+    env.Trace(machine    ? "FAULT the machine stops"
+              : in_order ? "FAULT the proxy is ended"
+                         : "FAULT the proxy is killed");
+  }
+  if (in_order) {
+    process->committer->Close();
+  } else if (process->committer && env.random.OneIn(2)) {
+    process->committer->Tear();
+  }
   process.reset();
-  authority_forgot = false;  // a new one copies again
-  env.scheduler.After(env.random.Between(1, 200) * kMs, [this] { Boot(false); });
+  if (machine) disk.Reboot();
+  // Without a journal nobody may trust what the follower holds.
+  const bool may_trust =
+      config.journal != JournalMode::kNone && config.beginning != Config::Beginning::kCopy;
+  env.scheduler.After(env.random.Between(1, 200) * kMs, [this, may_trust] { Boot(may_trust); });
 }
 
 // ---- The end

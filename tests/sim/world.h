@@ -13,6 +13,7 @@
 
 #include "tests/sim/env.h"
 #include "tests/sim/history.h"
+#include "tests/sim/journal.h"
 #include "tests/sim/store.h"
 
 namespace crossfade::sim {
@@ -42,9 +43,10 @@ struct Config {
   int64_t slow_us;      // the longest delay of a message
   uint32_t read_percent;
   uint32_t transaction_percent;
-  bool expiry, whole_keyspace, multi_key, scripts;
+  bool expiry, brief, whole_keyspace, multi_key, scripts;
   int64_t authority_offset_ms, follower_offset_ms;
   uint64_t memory_bytes;
+  JournalMode journal;
   bool lanes_lost, follower_lost, pauses, refusals, follower_restarts, authority_restarts, reloads,
       crashes;
   enum class Beginning { kEmpty, kCopy, kTrusted } beginning;
@@ -52,7 +54,7 @@ struct Config {
 
 struct Counts {
   uint64_t commands = 0, follower_reads = 0, follower_retries = 0, checked = 0, shadows = 0;
-  uint64_t syncs = 0, collapses = 0, lanes_lost = 0, late = 0, crashes = 0, copies = 0;
+  uint64_t syncs = 0, collapses = 0, lanes_lost = 0, late = 0, crashes = 0, resumed = 0, copies = 0;
   void Add(const Counts& other);
 };
 
@@ -69,6 +71,7 @@ class World {
   Plan plan;
   Store legacy, new_store;
   History history;
+  JournalDisk disk;
   Counts counts;
   std::unique_ptr<Process> process;
   // The load is on; afterwards nothing fails any more.

@@ -186,6 +186,17 @@ TEST(Recovery, OfAKeyThatIsWrittenOftenTheLastWriteCounts) {
   EXPECT_EQ(written.Recover().dirty.size(), 10u);
 }
 
+// What it had written may have been lost, but it was there.
+TEST(Recovery, AnotherBootWithoutAStateTellsThatNothingMayBeBelieved) {
+  Written written;
+  written.journal.Write(1, JournalKey{0, "a"});
+  written.Flush(0);
+  EXPECT_EQ(written.Recover(1).reason, "");
+  const Recovered recovered = written.Recover(2);
+  EXPECT_EQ(recovered.claim, FollowerClaim::kNothing);
+  EXPECT_NE(recovered.reason, "");
+}
+
 TEST(Recovery, AGenerationWithoutAStateAddsToTheOneBefore) {
   Written former(1);
   former.Live();

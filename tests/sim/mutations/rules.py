@@ -1,0 +1,219 @@
+"""The rules, broken one at a time: where, and how. Those of the proxy's own code are broken in
+the simulator's model of it, and say so."""
+
+from dataclasses import dataclass
+
+WRITES = "replication/replicator_writes.cc"
+APPLIER = "replication/replicator_applier.cc"
+REPLICATOR = "replication/replicator.cc"
+JOURNAL = "replication/replicator_journal.cc"
+GATE = "replication/key_gate.cc"
+
+
+@dataclass(frozen=True)
+class Mutation:
+    name: str
+    # (file, text that stands there exactly once, what stands there instead)
+    edits: tuple
+    model: bool = False  # of the simulator's model of proxy/
+
+
+def one(name, file, old, new, model=False):
+    return Mutation(name, ((file, old, new),), model)
+
+
+# The keys of one who waits are entered as they become free, not all in one step.
+KEY_BY_KEY = """void KeyGate::GrantWaiting() {
+  for (auto it = waiters_.begin(); it != waiters_.end();) {
+    const GateKeys keys{it->hashes, it->all};
+    if (it->all ? Fits(it->lane, keys) : TakeSome(*it)) {
+      if (it->all) Enter(it->lane, keys);
+      CountWaiting(*it, -1);
+      it->waiter->OnGateEntered(it->ticket);
+      it = waiters_.erase(it);
+      continue;
+    }
+    if (it->all) return;
+    ++it;
+  }
+}
+
+bool KeyGate::TakeSome(Waiting& waiting) {
+  if (all_inside_ > 0 && all_lane_ != waiting.lane) return false;
+  for (; waiting.held < waiting.hashes.size(); ++waiting.held) {
+    const uint64_t hash = waiting.hashes[waiting.held];
+    const Holder* there = Find(hash);
+    if (there != nullptr && there->lane != waiting.lane) return false;
+    Holder& holder = FindOrInsert(hash);
+    holder.lane = waiting.lane;
+    ++holder.count;
+  }
+  ++total_;
+  ++InLane(waiting.lane);
+  return true;
+}
+
+void KeyGate::FormerGrantWaiting() {"""
+
+MUTATIONS = [
+    Mutation("log: appended after the reply", (
+        ("tests/sim/lane.cc", """  const uint64_t seq =
+      process_.replicator.FinishWrite(id_, write, reply, process_.world.env.UnixMs());
+""", """  auto kept = std::shared_ptr<Write>(std::move(writes_.front()));
+  process_.After(300, [this, kept, text = std::string(reply)] {
+    process_.replicator.FinishWrite(id_, kept->record, text, process_.world.env.UnixMs());
+    process_.WantFeed();
+  });
+  const uint64_t seq = 0;
+"""),), model=True),
+    Mutation("gate: none", (
+        (GATE, "  if (all_inside_ > 0 && all_lane_ != lane) return false;\n  if (keys.all)",
+         "  if (lane < UINT32_MAX) return true;\n  if (keys.all)"),
+        (GATE, "CROSSFADE_CHECK(holder.count > 0 && holder.lane == lane);",
+         "CROSSFADE_CHECK(holder.count > 0);"))),
+    Mutation("gate: key by key", (
+        (GATE, "void KeyGate::GrantWaiting() {", KEY_BY_KEY),
+        (GATE, "  CountWaiting(waiters_.back(), 1);\n",
+         "  CountWaiting(waiters_.back(), 1);\n  if (!keys.all) TakeSome(waiters_.back());\n"),
+        ("replication/key_gate.h", "    GateWaiter* waiter;\n",
+         "    GateWaiter* waiter;\n    size_t held = 0;\n"),
+        ("replication/key_gate.h", "  void GrantWaiting();\n",
+         "  void GrantWaiting();\n  void FormerGrantWaiting();\n  bool TakeSome(Waiting& waiting);\n"))),
+    Mutation("gate: key syncs read past it", (
+        ("tests/sim/follower_reader.cc", "    if (replicator.gate().TryEnter(lane.id(), keys)) {",
+         "    if (keys.hashes.size() == 1) {"),
+        ("tests/sim/lane.cc", "  replicator.gate().Leave(id_, {std::span(&hash, 1), false});\n}",
+         "}"),
+        ("tests/sim/lane.cc",
+         "      process_.replicator.gate().Leave(id_, {std::span(&hash, 1), false});\n",
+         "      (void)hash;\n")), model=True),
+    Mutation("gate: compared reads sent past it", (
+        ("tests/sim/session.cc", "!replicator.live() || !EnterGate(hashes_, false, false)",
+         "!replicator.live()"),
+        (WRITES, """  // leaving it after the entry is logged.
+  gate_.Leave(""", """  // leaving it after the entry is logged.
+  if (!write.shadow) gate_.Leave("""),
+        (WRITES, """void Replicator::LoseWrite(LaneId lane, WriteRecord& write) {
+  gate_.Leave(""", """void Replicator::LoseWrite(LaneId lane, WriteRecord& write) {
+  if (!write.shadow) gate_.Leave(""")), model=True),
+    one("mirror: reply check off", APPLIER,
+        "  if (!differs && !guard_failed_ && dirty_.empty()) return;",
+        "  if (!guard_failed_ && dirty_.empty()) return;\n  if (differs && !guard_failed_) return;"),
+    one("mirror: expiry check off", WRITES, "  if (effect_.guard) BuildGuards(write.db);\n", ""),
+    one("mirror: expiry check without a margin", APPLIER,
+        "return kExpiryMarginMs + std::abs(clock_offset_ms_);", "return kExpiryMarginMs * 0;"),
+    one("mirror: which keys expire is not noted", WRITES,
+        "  if (effect_.may_set_expiry || effect_.passes_expiry_on) NoteExpiries(write.db);\n", ""),
+    one("mirror: an expiry that is passed on is not noted", WRITES,
+        "  if (!effect_.may_set_expiry && !passed_on) return;",
+        "  if (!effect_.may_set_expiry) return;"),
+    one("mirror: expiries count as known when they were told", REPLICATOR,
+        "  expiries_settle_us_ = now_us + MarginMs() * 1'000;", "  expiries_settle_us_ = now_us;"),
+    one("mirror: relative times are replayed", "replication/effects/strings.cc",
+        "  if (d.reply != kOkFrame) return d.Sync();\n  RewriteSet(d, d.args[3], true);",
+        "  return d.ReplayOnOk(false);"),
+    one("mirror: an error of a script has no effect", "replication/effects/derive.cc",
+        "  return id == CommandId::kEval || ", "  return "),
+    one("loss: uncertain is taken for applied", APPLIER,
+        "    GiveUpEntry(entry, seq, Drift::kLost, seq);\n", """    if (entry.kind == EntryKind::kSync) {
+      Parse(entry.Effect());
+      dirty_.SyncApplied(entry.db, parsed_args_[1], seq);
+    }
+    Drop(entry, seq);
+"""),
+    one("loss: uncertain is taken for not applied", APPLIER,
+        "    if (entry.SurvivesLosses()) {  // sent again, before all else",
+        "    if (entry.kind != EntryKind::kDropped) {"),
+    one("loss: FLUSHALL is not sent again", APPLIER,
+        "    if (entry.SurvivesLosses()) {  // sent again, before all else",
+        "    if (entry.kind == EntryKind::kLibrary) {"),
+    one("loss: a write of unknown fate leaves its keys clean", WRITES,
+        "    MarkWritten(write.db, Drift::kUnknownFate, log_.head_seq(), true);\n", ""),
+    one("collapse: FLUSHALL is lost", WRITES, "    if (entry.SurvivesLosses()) {\n      if (entry.sent)",
+        "    if (entry.kind == EntryKind::kLibrary) {\n      if (entry.sent)"),
+    one("collapse: keys stay clean", WRITES, "    GiveUpEntry(entry, seq, Drift::kCollapse, head);",
+        "    if (entry.kind == EntryKind::kSync) GiveUpEntry(entry, seq, Drift::kCollapse, head);\n"
+        "    Drop(entry, seq);"),
+    Mutation("dirtiness: does not spread", (
+        (APPLIER, """    ++counters_.suspended;
+    MarkWritten(entry.db, Drift::kSpread, seq, true);
+""", "    ++counters_.suspended;\n"),
+        (APPLIER, """    // It was sent before one of its keys was found dirty.
+    MarkWritten(entry.db, Drift::kSpread, seq, true);
+""", ""),
+        (WRITES, """    ++counters_.suspended;
+    MarkWritten(write.db, Drift::kSpread, log_.head_seq(), true);
+""", "    ++counters_.suspended;\n"))),
+    one("dirtiness: effects on dirty keys are applied", APPLIER,
+        "  if (!AnyKeySuspended(entry.db, seq)) return true;\n  if (entry.kind == EntryKind::kUndecl",
+        "  if (seq > 0) return true;\n  if (entry.kind == EntryKind::kUndecl"),
+    one("dirtiness: without its sequence number", "replication/dirty_keys.cc",
+        "  if (seq > it->second.seq) {", "  if (seq > 0) {"),
+    one("dirtiness: not journalled", JOURNAL,
+        "  if (journal_) dirty_.SetJournalSegment(db, key, journal_->Dirty({db, key}));",
+        "  (void)db, (void)key;"),
+    one("journal: low-water mark one too far", JOURNAL,
+        "journal_->Take(intents_.low_water(), unix_ms, block)",
+        "journal_->Take(std::min(intents_.low_water() + 1, intents_.last()), unix_ms, block)"),
+    Mutation("journal: low-water mark by log order", (
+        ("replication/intent_window.h", "  uint64_t low_water() const { return open_.head(); }",
+         "  uint64_t low_water() const { return newest_closed_; }\n"
+         "  uint64_t newest_closed_ = 0;"),
+        ("replication/intent_window.h", "    CROSSFADE_CHECK(number > low_water() && number <= last());",
+         "    newest_closed_ = number > newest_closed_ ? number : newest_closed_;"))),
+    one("journal: written after sending", "tests/sim/lane.cc",
+        "  if (process_.committer && !process_.committer->Commit(last_intent_)) return;\n",
+        """  if (process_.committer) {
+    process_.After(1'000, [this] { process_.committer->Commit(last_intent_); });
+  }
+""", model=True),
+    one("journal: does not hear that mirroring ends", "tests/sim/process.cc",
+        "  committer->Flush([this] { AdoptNext(); });", "  AdoptNext();", model=True),
+    one("journal: of a machine that was restarted is believed", "replication/journal/recovery.cc",
+        "  } else if (other_boot) {", "  } else if (false) {"),
+    Mutation("dead connections: syncs don't wait for them", (
+        (REPLICATOR, "  if (!follower_ready_ || dirty_.empty() || syncs_held_ > 0) return false;",
+         "  if (!follower_ready_ || dirty_.empty()) return false;"),
+        (REPLICATOR, "  if (key.round != sync_round_ || !DeriveSync(",
+         "  if (!DeriveSync("))),
+    one("dead connections: left alive", "tests/sim/store_connection.cc",
+        "  if (former_) std::exchange(former_, nullptr)->Kill();\n", "", model=True),
+    one("dead connections: those of before a crash left alive", "tests/sim/store_connection.cc",
+        "  if (kill_former_ && !std::exchange(link_.former_killed, true)) store.KillAll();\n", "",
+        model=True),
+    one("reads: of dirty keys", REPLICATOR,
+        "    if (!dirty_.empty() && dirty_.Contains(db, key.name)) return ReadVerdict::kDirty;\n", ""),
+    one("reads: watermark one too far", REPLICATOR,
+        "  if (log_.applied_seq() < seen_seq ||", "  if (log_.applied_seq() + 1 < seen_seq ||"),
+    one("reads: writes in flight that were seen are forgotten", REPLICATOR,
+        " || intents_.low_water() < seen_intent) {",
+        " || seen_intent == UINT64_MAX) {"),
+    one("reads: lag from the reply", REPLICATOR, "budget_us > 0 && intents_.LagUs(now_us) > budget_us",
+        "budget_us > 0 && !log_.empty() && intents_.LagUs(now_us) > budget_us"),
+    Mutation("reads: budget 0 sees its own worker's writes alone", (
+        (WRITES, "    ++stripe.pending;\n    stripe.last_intent = write.intent;\n",
+         "    stripe.last_intent = write.intent;\n"),
+        (WRITES, """  if (write.shadow) return DeriveShadow(write, reply);
+""", """  if (write.shadow) return DeriveShadow(write, reply);
+  for (const uint64_t hash : write.keys.hashes()) ++stripes_.Of(hash).pending;
+  if (write.keys.all()) ++stripes_.all().pending;
+"""),
+        (WRITES, """  if (write.shadow) return;
+  Parse(write.request);
+""", """  if (write.shadow) return;
+  for (const uint64_t hash : write.keys.hashes()) ++stripes_.Of(hash).pending;
+  if (write.keys.all()) ++stripes_.all().pending;
+  Parse(write.request);
+"""))),
+    one("reads: an entry on its way does not count", REPLICATOR,
+        "    if (stripe.unanswered > 0) return ReadVerdict::kUnanswered;\n", ""),
+    one("reads: what was sent meanwhile does not count", REPLICATOR,
+        "    return stripes_.Of(key.hash).last_sent <= sent &&\n",
+        "    return stripes_.Of(key.hash).last_sent + 1 > 0 &&\n"),
+    one("reads: an empty reply counts while a write is pending", "tests/sim/follower_reader.cc",
+        "  return !read.ticket.pending || (keys.size() == 1 && !routing::IsEmptyReply(frame));",
+        "  return true;", model=True),
+    one("reads: a write does not wait for those before it", "tests/sim/session.cc",
+        "  if (busy) paused_ |= kFollower;\n  return busy;", "  return busy && hashes.empty();",
+        model=True),
+]
