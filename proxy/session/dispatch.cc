@@ -316,6 +316,11 @@ Session::Step Session::SendWrite(const CommandSpec& spec, Args args, std::string
   const ActivePlan& plan = worker_.plan();
   if (!plan.mirrors) {
     if (gate_held_) LeaveGate();
+    // A read of before, when there was a follower, may yet have to be made again.
+    if (ordered_ && ordered_->unanswered(Source::kFollower) > 0) [[unlikely]] {
+      PauseFor(kFollower);
+      return Step::kPaused;
+    }
     if (!worker_.core().waiting.empty()) return SendUnmirroredWrite(spec, args, request);
     return SendPlain(spec, args, request, RequestClass::kWrite);
   }

@@ -149,11 +149,11 @@ std::string_view FirstValue(std::string_view frame) {
   return length > 0 ? frame.substr(0, static_cast<size_t>(length)) : std::string_view();
 }
 
-bool IsEmptyReply(std::string_view frame) {
-  const char* p = frame.data();
-  const ReplyHead head = ReadHead(p, p + frame.size());
-  if (head.nil) return true;
-  if (head.IsAggregate()) return head.elements == 0;
+namespace {
+
+// Of an aggregate the elements tell.
+bool IsEmptyValue(const ReplyHead& head) {
+  if (head.nil || head.IsAggregate()) return true;
   switch (head.type) {
     case ReplyType::kInteger:
       return head.number <= 0;
@@ -164,6 +164,17 @@ bool IsEmptyReply(std::string_view frame) {
     default:
       return false;
   }
+}
+
+}  // namespace
+
+bool IsEmptyReply(std::string_view frame) {
+  const char* p = frame.data();
+  const char* const end = p + frame.size();
+  while (p < end) {
+    if (!IsEmptyValue(ReadHead(p, end))) return false;
+  }
+  return true;
 }
 
 }  // namespace crossfade::routing

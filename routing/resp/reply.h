@@ -100,8 +100,8 @@ ReplyHead ReadHead(const char*& p, const char* end);
 // The whole value at the beginning of `frame`, elements included.
 std::string_view FirstValue(std::string_view frame);
 
-// Nil, an empty string or aggregate, zero or a negative integer: what a read of
-// a key that is not there replies.
+// Nil, an empty string, zero or a negative integer, an aggregate of nothing else: what
+// a read of a key that is not there replies.
 bool IsEmptyReply(std::string_view frame);
 
 }  // namespace crossfade::routing

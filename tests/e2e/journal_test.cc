@@ -141,6 +141,21 @@ TEST_P(Journal, ATimeWithoutMirroringEndsItsClaim) {
   EXPECT_EQ(migration_.ExpectEqualWhenDrained().keys_compared, 100u);
 }
 
+// Even when the proxy is killed right after mirroring was switched off.
+TEST_P(Journal, AReloadThatEndsMirroringEndsItsClaimFirst) {
+  ASSERT_TRUE(migration_.StartLive());
+  Write("done:", 50);
+  ASSERT_TRUE(migration_.proxy->AwaitDrained());
+  ProxyConfig off = migration_.config;
+  off.stage = "observe";
+  off.reads = {};
+  ASSERT_EQ(migration_.proxy->Reload(off).status, 200);
+  Write("unmirrored:", 1);
+  migration_.proxy->Kill();
+  ASSERT_TRUE(StartAgain());
+  EXPECT_EQ(migration_.ExpectEqualWhenDrained().keys_compared, 51u);
+}
+
 TEST_P(Journal, AnotherProcessBehindAStoresAddressEndsItsClaim) {
   ASSERT_TRUE(migration_.StartLive());
   Write("done:", 50);

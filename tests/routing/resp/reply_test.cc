@@ -146,10 +146,11 @@ TEST(ReplyTest, ReadsHeads) {
 
 TEST(ReplyTest, KnowsWhatAMissingKeyReplies) {
   for (const char* frame : {"$-1\r\n", "*-1\r\n", "_\r\n", "*0\r\n", "%0\r\n", "~0\r\n", ":0\r\n",
-                            ":-2\r\n", "$0\r\n\r\n", "+none\r\n"}) {
+                            ":-2\r\n", "$0\r\n\r\n", "+none\r\n", "*1\r\n$-1\r\n",
+                            "*2\r\n$-1\r\n_\r\n", "*2\r\n:0\r\n:0\r\n", "*1\r\n*-1\r\n"}) {
     EXPECT_TRUE(IsEmptyReply(frame)) << frame;
   }
-  for (const char* frame : {"+OK\r\n", ":1\r\n", "$1\r\nx\r\n", "*1\r\n$-1\r\n",
+  for (const char* frame : {"+OK\r\n", ":1\r\n", "$1\r\nx\r\n", "*2\r\n$-1\r\n$1\r\nx\r\n",
                             "%1\r\n+a\r\n:1\r\n", "-ERR no\r\n", "#f\r\n", ",0\r\n"}) {
     EXPECT_FALSE(IsEmptyReply(frame)) << frame;
   }
