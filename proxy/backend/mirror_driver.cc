@@ -305,6 +305,7 @@ void MirrorDriver::StartMirroring(const ActivePlan& plan) {
     return SetProgress("connecting", "waiting for the stores' greeting");
   }
   resumed_ = false;
+  core_.follower().SetFound(Sum(*follower_counts));
   bool trusted = false;
   if (!MayBeWritten(plan, *follower, *authority_counts, *follower_counts, trusted)) return;
   {

@@ -44,6 +44,19 @@ void StoreLink::Greeted(const std::string& run_id, const std::string& version) {
   replacements_handled_ = std::max(replacements_handled_, replacements);
 }
 
+void StoreLink::SetFound(uint64_t keys) {
+  const std::lock_guard lock(mutex_);
+  if (found_in_ == run_id_) return;
+  found_in_ = run_id_;
+  found_keys_ = keys;
+}
+
+std::optional<uint64_t> StoreLink::found(const std::string& run_id) const {
+  const std::lock_guard lock(mutex_);
+  if (found_in_ != run_id) return std::nullopt;
+  return found_keys_;
+}
+
 void StoreLink::SetCondition(Condition condition) {
   const std::lock_guard lock(mutex_);
   condition_ = std::move(condition);

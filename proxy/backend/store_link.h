@@ -54,6 +54,10 @@ class StoreLink {
     return errors_[static_cast<size_t>(error)].exchange(0, std::memory_order_relaxed);
   }
 
+  // How many keys the process held before it was filled, where that was looked at.
+  void SetFound(uint64_t keys);
+  std::optional<uint64_t> found(const std::string& run_id) const;
+
   // What the watch has found.
   struct Condition {
     routing::StoreStates states = 0;
@@ -79,6 +83,8 @@ class StoreLink {
   config::TlsPtr tls_;
   std::string run_id_, version_, error_;
   Condition condition_;
+  std::string found_in_;  // run id
+  uint64_t found_keys_ = 0;
   uint64_t replacements_ = 0, replacements_handled_ = 0;
   std::array<std::atomic<int64_t>, 5> errors_{};  // by StoreError
 };

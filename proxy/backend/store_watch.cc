@@ -92,15 +92,25 @@ void StoreWatch::TakeReport(std::string_view frame) {
     connection_.link().NoteError(frame, now_us);
     return Publish();
   }
-  const routing::StoreReport report = routing::ParseStoreReport(head.text);
+  const bool first = health_.report().run_id.empty();
+  routing::StoreReport report = routing::ParseStoreReport(head.text);
+  if (report.run_id != health_.report().run_id) {
+    report.keys = connection_.link().found(report.run_id).value_or(report.keys);
+  }
   const auto finding = health_.OnReport(report, now_us - asked_us_, Settled(), now_us);
   if (report.evicts && report.used_memory > report.max_memory / 4 * 3) next_us_ = now_us + kOftenUs;
   if (!finding.other_history.empty()) {
     worker_.core().LeaveLive("of the " + connection_.link().role() +
                              " store: " + finding.other_history);
   }
-  NoteEvictions(finding.evicted);
+  NoteEvictions(finding.evicted || (first && MayHaveEvicted(report)));
   Publish();
+}
+
+// What the mirror goes on with may be of before an eviction that nobody saw.
+bool StoreWatch::MayHaveEvicted(const routing::StoreReport& report) {
+  const std::lock_guard lock(worker_.core().mutex);
+  return report.evicts && report.evicted_keys > 0 && worker_.core().replicator.live();
 }
 
 // A key that one side alone has removed is found by nobody: reads stay at the

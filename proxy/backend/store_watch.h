@@ -29,6 +29,7 @@ class StoreWatch final : public StoreConnectionOwner {
   void TakeReport(std::string_view frame);
   void TakeErrors();
   void NoteEvictions(bool evicted);
+  bool MayHaveEvicted(const routing::StoreReport& report);
   void Publish();
   bool Settled();
 

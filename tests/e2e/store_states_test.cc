@@ -253,6 +253,26 @@ TEST_P(StoreStates, AnAuthorityThatEvictsSuspendsReadsUntilAllWasCopied) {
   migration_.ExpectEqualWhenDrained();
 }
 
+TEST_P(StoreStates, KeysEvictedWhileTheProxyWasAwaySuspendReadsToo) {
+  migration_.proxy.reset();
+  migration_.config.journal = {{"dir", migration_.fresh.dir() + "/journal"}, {"mode", "process"}};
+  Tell(migration_.fresh, {"FLUSHALL"});
+  ASSERT_TRUE(migration_.StartLive());
+  ASSERT_TRUE(migration_.proxy->AwaitDrained());
+  ASSERT_EQ(migration_.proxy->Terminate(), 0);
+  Tell(migration_.legacy, {"CONFIG", "SET", "maxmemory-policy", "allkeys-random"});
+  Tell(migration_.legacy, {"CONFIG", "SET", "maxmemory", "1"});
+  RedisClient(migration_.legacy.port()).Call({"SET", "makes", "room"});
+  Tell(migration_.legacy, {"CONFIG", "SET", "maxmemory", "1gb"});
+  ASSERT_TRUE(migration_.StartLive());
+  EXPECT_TRUE(Await([&] { return !migration_.Status().value("reads_suspended", "").empty(); }));
+  client_ = std::make_unique<RedisClient>(migration_.proxy->port());
+  ExpectReadsAtAuthority("suspended");
+  EXPECT_EQ(migration_.proxy->Http("POST", "/api/v1/resume").status, 200);
+  EXPECT_TRUE(AwaitReadsAtFollower());
+  migration_.ExpectEqualWhenDrained();
+}
+
 TEST_P(StoreStates, AFollowerThatEvictsIsCopiedOnceItDoesNoLonger) {
   Tell(migration_.fresh, {"CONFIG", "SET", "maxmemory", "1gb"});
   Tell(migration_.fresh, {"CONFIG", "SET", "maxmemory-policy", "allkeys-random"});

@@ -27,8 +27,8 @@ class RedisServer {
   pid_t pid() const { return pid_; }
   const std::string& dir() const { return dir_; }
 
-  void Kill();    // SIGKILL, and awaited
-  void Start();   // after Kill(); returns when it answers
+  void Kill();   // SIGKILL, and awaited
+  void Start();  // after Kill(); returns when it answers
   // After Kill(): the process, which may still be loading its data.
   void StartLoading(const std::vector<std::string>& more_args);
   void Pause();   // SIGSTOP, and awaited
