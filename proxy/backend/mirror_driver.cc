@@ -38,7 +38,8 @@ MirrorDriver::MirrorDriver(Core& core, ActivePlanPtr plan) : core_(core), plan_(
 
 void MirrorDriver::AdoptFormer(const replication::Recovered& former) {
   using replication::FollowerClaim;
-  begun_ = former.claim != FollowerClaim::kNothing;
+  const bool ours = former.claim != FollowerClaim::kNothing;
+  if (ours) former_follower_ = former.state.follower_run_id;
   const bool stores_known =
       !former.state.authority_run_id.empty() && !former.state.follower_run_id.empty();
   if (plan_->mirrors && former.claim == FollowerClaim::kLive && stores_known) {
@@ -51,7 +52,7 @@ void MirrorDriver::AdoptFormer(const replication::Recovered& former) {
                  former.dirty.size(), former.blocks);
     return;
   }
-  if (begun_) core_.replicator.NoteFollowerIsOurs();
+  if (ours) core_.replicator.NoteFollowerIsOurs();
   journal_failed_ = former.blocks > 0 || !former.reason.empty();
   if (!former.reason.empty()) {
     spdlog::warn(
@@ -198,6 +199,7 @@ bool MirrorDriver::Owns(bool live) {
     const bool others = view.former && !view.journal_holds;
     if (round_ != 0 || (live && others)) {
       begun_ = false;
+      former_follower_.clear();
       NoteServedUnmirrored();
       const std::lock_guard lock(core_.mutex);
       core_.replicator.LeaveLive("another proxy has owned the stores");
@@ -370,7 +372,9 @@ bool MirrorDriver::MayBeWritten(const ActivePlan& plan, StoreClient& follower,
     return false;
   }
   const uint64_t held = Sum(follower_counts);
-  if (begun_ || held == 0) return true;
+  // Another process may hold what is somebody else's.
+  const bool ours = !former_follower_.empty() && core_.follower().run_id() == former_follower_;
+  if (begun_ || ours || held == 0) return true;
   const Ownership::View ownership = core_.ownership.view();
   const uint64_t wanted = Sum(authority_counts);
   const std::string counts = "the new store holds " + std::to_string(held) +

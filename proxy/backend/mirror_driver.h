@@ -81,7 +81,8 @@ class MirrorDriver {
   std::atomic<bool> served_unmirrored_{false};
 
   // Of the thread alone.
-  bool begun_ = false;           // the follower was written to, by this process or one before
+  std::string former_follower_;  // run id of what a former process has written to
+  bool begun_ = false;           // the follower was written to since the start
   bool resumed_ = false;         // live from the start, but not all is learnt that it takes
   bool journal_failed_ = false;  // there was a journal, which could not be relied on
   std::string commands_of_;      // run id of the store whose COMMAND is in force

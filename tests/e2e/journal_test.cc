@@ -167,6 +167,20 @@ TEST_P(Journal, AnotherProcessBehindAStoresAddressEndsItsClaim) {
   EXPECT_EQ(migration_.ExpectEqualWhenDrained().keys_compared, 50u);
 }
 
+// What is found there need not be ours to overwrite.
+TEST_P(Journal, AForeignStoreBehindTheNewStoresAddressIsRefused) {
+  ASSERT_TRUE(migration_.StartLive());
+  Write("done:", 5);
+  ASSERT_TRUE(migration_.proxy->AwaitDrained());
+  ASSERT_EQ(migration_.proxy->Terminate(), 0);
+  migration_.fresh.Kill();
+  migration_.fresh.Start();
+  RedisClient(migration_.fresh.port()).Call({"SET", "foreign", "1"});
+  ASSERT_TRUE(migration_.Start());
+  EXPECT_TRUE(Await([&] { return migration_.Status().value("mirror_state", "") == "refused"; }));
+  EXPECT_EQ(RedisClient(migration_.fresh.port()).Call({"GET", "foreign"}).text, "1");
+}
+
 TEST_P(Journal, AFlushThatWasUnderWayIsNotLost) {
   ASSERT_TRUE(migration_.StartLive());
   Write("done:", 50);
