@@ -203,7 +203,7 @@ TEST_F(Endurance, EverythingOnUnderLoad) {
   // From a third on, when all that is made as needed has been made.
   const Figures& third = samples[samples.size() / 3];
   const Figures& last = samples.back();
-  EXPECT_EQ(last.threads, third.threads);
+  EXPECT_LE(last.threads, third.threads + 2);  // for what is asked beside, once it is needed
   EXPECT_LT(last.descriptors, third.descriptors + 20);
   EXPECT_LT(last.rss_mib, third.rss_mib * 1.1 + 16);
   const auto latest =
