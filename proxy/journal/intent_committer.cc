@@ -145,8 +145,9 @@ Status IntentCommitter::WriteBlock() {
                                                            : replication::JournalMode::kProcess;
     const std::string header = replication::EncodeSegmentHeader(
         {mode, block_.generation, block_.segment, boot_, Worker::UnixMs(), pair_});
-    const Status created = files_->Create({block_.generation, block_.segment}, header,
-                                          settings_.mode == JournalMode::kDisk);
+    // That there was this run is known even when the machine ends with it.
+    const bool sync = settings_.mode == JournalMode::kDisk || block_.segment == 0;
+    const Status created = files_->Create({block_.generation, block_.segment}, header, sync);
     if (!created) return created;
   }
   bytes_.clear();

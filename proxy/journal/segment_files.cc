@@ -126,6 +126,7 @@ Status SegmentFiles::Create(const SegmentName& name, std::string_view header, bo
   fd_ = open(path.c_str(), O_WRONLY | O_CREAT | O_EXCL | O_APPEND | O_CLOEXEC, 0600);
   if (fd_ < 0 || !WriteAll(fd_, header)) return Problem("a new segment of the journal");
   if (!sync) return {};
+  if (fdatasync(fd_) != 0) return Problem("syncing the journal");
   const int of_folder = open(folder_.c_str(), O_RDONLY | O_DIRECTORY | O_CLOEXEC);
   const bool synced = of_folder >= 0 && fsync(of_folder) == 0;
   if (of_folder >= 0) close(of_folder);

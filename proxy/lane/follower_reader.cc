@@ -99,7 +99,9 @@ bool FollowerReader::Counts(const Read& read, std::string_view frame) {
   if (keys_.empty()) return false;
   if (!replicator.ReadStillCounts(key_.db, keys_, read.ticket.sent_seq, read.ticket.era))
     return false;
-  return !read.ticket.pending || (keys_.size() == 1 && !routing::IsEmptyReply(frame));
+  // A deadline may have passed on the follower that the authority has put off meanwhile.
+  const bool pending = read.ticket.pending || replicator.AnyPending(keys_);
+  return !pending || (keys_.size() == 1 && !routing::IsEmptyReply(frame));
 }
 
 void FollowerReader::TakeReply(const Read& read, std::string_view frame,

@@ -5,6 +5,8 @@
 #include <sys/wait.h>
 #include <unistd.h>
 
+#include <algorithm>
+#include <array>
 #include <atomic>
 #include <random>
 #include <set>
@@ -301,13 +303,21 @@ class Writer {
 };
 
 // Whose appliers the follower knows now.
+// Those that have sent more than their greeting: one may connect before the follower
+// is its own to write to.
 std::set<std::string> Appliers(RedisClient& fresh) {
+  constexpr std::array<std::string_view, 7> kGreeting = {" cmd=client|", " cmd=hello",  " cmd=info",
+                                                         " cmd=auth",    " cmd=select", " cmd=NULL",
+                                                         " cmd=acl|"};
   std::set<std::string> ids;
   std::istringstream list(fresh.Call({"CLIENT", "LIST"}).text);
   for (std::string line; std::getline(list, line);) {
     const size_t name = line.find(" name=crossfade:");
     const size_t applier = line.find(":applier ");
-    if (name != std::string::npos && applier != std::string::npos) {
+    const bool greets = std::any_of(kGreeting.begin(), kGreeting.end(), [&](std::string_view cmd) {
+      return line.find(cmd) != std::string::npos;
+    });
+    if (!greets && name != std::string::npos && applier != std::string::npos) {
       ids.insert(line.substr(name + 16, applier - name - 16));
     }
   }

@@ -40,7 +40,8 @@ bool FollowerReader::Counts(const Read& read, std::string_view frame) {
   if (!process_.replicator.ReadStillCounts(db_, keys, read.ticket.sent_seq, read.ticket.era)) {
     return false;
   }
-  return !read.ticket.pending || (keys.size() == 1 && !routing::IsEmptyReply(frame));
+  const bool pending = read.ticket.pending || process_.replicator.AnyPending(keys);
+  return !pending || (keys.size() == 1 && !routing::IsEmptyReply(frame));
 }
 
 void FollowerReader::OnStoreReply(std::string_view frame, uint64_t) {
