@@ -2,7 +2,11 @@
 
 #include <spdlog/spdlog.h>
 
+#include <algorithm>
+#include <utility>
+
 #include "proxy/worker/worker.h"
+#include "routing/commands/reserved_keys.h"
 #include "routing/resp/encode.h"
 
 namespace crossfade::proxy {
@@ -30,10 +34,13 @@ StoreWatch::StoreWatch(Worker& worker, StoreLink& link, bool authority)
 
 void StoreWatch::Ask() {
   std::string text;
+  // What it holds of ours is not the clients'.
+  routing::AppendCommand(text, {"EXISTS", routing::kOwnerKey, routing::kTenureKey});
   routing::AppendCommand(text, {"INFO"});
   connection_.out().Append(text);
   connection_.Flush();
   asked_ = true;
+  own_keys_known_ = false;
   asked_us_ = worker_.now_us();
 }
 
@@ -74,14 +81,27 @@ void StoreWatch::OnStoreReady() { Ask(); }
 
 void StoreWatch::OnStoreBytes() {
   InBuffer& in = connection_.in();
-  const int64_t length = scanner_.Scan(in.begin(), in.end());
-  if (length == routing::ReplyScanner::kIncomplete) return;
-  if (length < 0 || !asked_) return connection_.Drop("it sent what is not a reply");
+  while (in.begin() < in.end()) {
+    const int64_t length = scanner_.Scan(in.begin(), in.end());
+    if (length == routing::ReplyScanner::kIncomplete) return;
+    if (length < 0 || !asked_) return connection_.Drop("it sent what is not a reply");
+    TakeReply({in.begin(), static_cast<size_t>(length)});
+    in.Consume(static_cast<size_t>(length));
+  }
+}
+
+void StoreWatch::TakeReply(std::string_view frame) {
+  if (!std::exchange(own_keys_known_, true)) {
+    const char* p = frame.data();
+    const routing::ReplyHead head = routing::ReadHead(p, p + frame.size());
+    const bool counted = head.type == routing::ReplyType::kInteger;
+    own_keys_ = counted ? static_cast<uint64_t>(head.number) : 0;
+    return;
+  }
   asked_ = false;
   next_us_ = worker_.now_us() + kEveryUs;
-  TakeReport({in.begin(), static_cast<size_t>(length)});
+  TakeReport(frame);
   connection_.out().ReleaseSent();
-  in.Consume(static_cast<size_t>(length));
 }
 
 void StoreWatch::TakeReport(std::string_view frame) {
@@ -94,6 +114,7 @@ void StoreWatch::TakeReport(std::string_view frame) {
   }
   const bool first = health_.report().run_id.empty();
   routing::StoreReport report = routing::ParseStoreReport(head.text);
+  report.keys -= std::min(report.keys, own_keys_);
   if (report.run_id != health_.report().run_id) {
     report.keys = connection_.link().found(report.run_id).value_or(report.keys);
   }

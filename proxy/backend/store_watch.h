@@ -26,6 +26,7 @@ class StoreWatch final : public StoreConnectionOwner {
 
  private:
   void Ask();
+  void TakeReply(std::string_view frame);
   void TakeReport(std::string_view frame);
   void TakeErrors();
   void NoteEvictions(bool evicted);
@@ -40,6 +41,8 @@ class StoreWatch final : public StoreConnectionOwner {
   routing::StoreHealth health_;
   routing::StoreStates told_ = 0;
   bool asked_ = false;
+  bool own_keys_known_ = false;
+  uint64_t own_keys_ = 0;  // of ours that it holds
   int64_t asked_us_ = 0;
   int64_t next_us_ = 0;
   // Keys were evicted: what was copied in this era of the mirror is not right.
