@@ -73,7 +73,12 @@ Result<replication::Recovered> IntentCommitter::Open() {
                 "), this configuration's are: " + pair_ +
                 "; name another folder, or remove it if that migration is over");
   }
-  return recovery.Finish();
+  replication::Recovered recovered = recovery.Finish();
+  const bool nothing = recovered.claim == replication::FollowerClaim::kNothing;
+  if (files_->used_before() && nothing && recovered.reason.empty()) {
+    recovered.reason = "nothing is left of what a former run wrote";
+  }
+  return recovered;
 }
 
 Status IntentCommitter::Begin(const std::function<void(replication::Replicator&)>& tell) {

@@ -57,6 +57,7 @@ Result<std::unique_ptr<SegmentFiles>> SegmentFiles::Open(const std::string& fold
     return Fail("journal.dir " + folder + " can't be made: " + error.message() +
                 "; name a folder that this user may write to");
   }
+  const bool used_before = std::filesystem::exists(folder + "/lock", error);
   const int lock = open((folder + "/lock").c_str(), O_RDWR | O_CREAT | O_CLOEXEC, 0600);
   if (lock < 0) {
     return Fail("journal.dir " + folder + " can't be written: " + std::strerror(errno) +
@@ -67,7 +68,7 @@ Result<std::unique_ptr<SegmentFiles>> SegmentFiles::Open(const std::string& fold
     return Fail("journal.dir " + folder +
                 " is in use by another crossfade; stop that one, or name another folder");
   }
-  return std::unique_ptr<SegmentFiles>(new SegmentFiles(folder, lock));
+  return std::unique_ptr<SegmentFiles>(new SegmentFiles(folder, lock, used_before));
 }
 
 SegmentFiles::~SegmentFiles() {

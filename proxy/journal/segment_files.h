@@ -49,15 +49,19 @@ class SegmentFiles {
   Status MarkSuspect(bool suspect);
   bool MarkedSuspect() const;
   const std::string& folder() const { return folder_; }
+  // The folder was another run's before.
+  bool used_before() const { return used_before_; }
 
  private:
-  SegmentFiles(std::string folder, int lock) : folder_(std::move(folder)), lock_(lock) {}
+  SegmentFiles(std::string folder, int lock, bool used_before)
+      : folder_(std::move(folder)), lock_(lock), used_before_(used_before) {}
   Status Problem(const std::string& what) const;
   template <class Unwanted>
   Status Remove(Unwanted unwanted);
 
   const std::string folder_;
   const int lock_;
+  const bool used_before_;
   int fd_ = -1;
 };
 

@@ -44,8 +44,9 @@ replication::Recovered JournalDisk::Read() {
                   next == segments_.end() || next->first.first != it->first.first);
   }
   replication::Recovered recovered = recovery.Finish();
-  // The lock is there, and no segment: the journal was given up.
-  if (former && segments_.empty()) recovered.reason = "there is no journal any more";
+  // As the committer's Open says: the lock is there, and nothing else.
+  const bool nothing = recovered.claim == replication::FollowerClaim::kNothing;
+  if (former && nothing && recovered.reason.empty()) recovered.reason = "nothing is left of it";
   return recovered;
 }
 
