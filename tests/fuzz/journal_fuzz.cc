@@ -13,14 +13,15 @@ namespace {
 using namespace crossfade::replication;
 
 constexpr const char* kPair = "legacy a, new b";
+constexpr BootId kBoot{1};
 
 Recovered Read(std::string_view segment) {
-  Recovery recovery(kPair, BootId{});
+  Recovery recovery(kPair, kBoot);
   recovery.Read(segment, true);
   return recovery.Finish();
 }
 
-std::string Header() { return EncodeSegmentHeader({JournalMode::kProcess, 1, 0, {}, 0, kPair}); }
+std::string Header() { return EncodeSegmentHeader({JournalMode::kProcess, 1, 0, kBoot, 0, kPair}); }
 
 std::string Written() {
   std::string segment = Header();
