@@ -99,7 +99,8 @@ void AddReads(const std::string& path, const ReadPolicy& reads, Lines& lines) {
 // Not named while it is as it was before there were such settings.
 void AddOwnership(const OwnershipSettings& ownership, Lines& lines) {
   if (!ownership.enabled) lines["ownership.enabled"] = "false";
-  if (ownership.lease != OwnershipSettings().lease) {
+  static const OwnershipSettings kDefault;
+  if (ownership.lease != kDefault.lease) {
     lines["ownership.lease"] = TimeText(ownership.lease);
   }
   if (ownership.advertise) lines["ownership.advertise"] = Escape(ownership.advertise->Display());
