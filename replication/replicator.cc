@@ -136,7 +136,7 @@ void Replicator::MarkWritten(uint32_t db, Drift reason, uint64_t seq, bool count
   ForEachKey(db, [&](std::string_view name, routing::Access access, uint32_t key_db) {
     if (access != routing::Access::kRead) MarkKey(key_db, name, reason, seq, count);
   });
-  if (dirty_.size() > limits::kDirtyKeysMax) LeaveLive("more keys are dirty than can be kept");
+  if (dirty_.size() > dirty_keys_max_) LeaveLive("more keys are dirty than can be kept");
 }
 
 // What the entry reads as well: the fault may be there.
@@ -144,7 +144,7 @@ void Replicator::MarkNamed(uint32_t db, Drift reason, uint64_t seq) {
   ForEachKey(db, [&](std::string_view name, routing::Access, uint32_t key_db) {
     MarkKey(key_db, name, reason, seq, true);
   });
-  if (dirty_.size() > limits::kDirtyKeysMax) LeaveLive("more keys are dirty than can be kept");
+  if (dirty_.size() > dirty_keys_max_) LeaveLive("more keys are dirty than can be kept");
 }
 
 bool Replicator::AnyKeyAwaitsSync(uint32_t db) {

@@ -15,6 +15,7 @@
 #include <string_view>
 #include <vector>
 
+#include "config/limits.h"
 #include "replication/dirty_keys.h"
 #include "replication/effects.h"
 #include "replication/expiry_filter.h"
@@ -273,6 +274,7 @@ class Replicator {
   // missing: what they do is synced. Must outlive the replicator.
   void set_follower_lacks(const routing::CommandSet* commands) { follower_lacks_ = commands; }
   void set_memory_bytes(uint64_t bytes) { memory_bytes_ = bytes; }
+  void set_dirty_keys_max(size_t keys) { dirty_keys_max_ = keys; }
   void set_clock_offset_ms(int64_t offset);
   bool Drained() const { return log_.empty() && dirty_.empty() && intents_.empty(); }
 
@@ -363,6 +365,7 @@ class Replicator {
   const routing::CommandSet* follower_lacks_ = nullptr;
   ReplicatorEvents& events_;
   uint64_t memory_bytes_;
+  size_t dirty_keys_max_ = limits::kDirtyKeysMax;
   MirrorState state_ = MirrorState::kOff;
   uint64_t era_ = 0;  // rises when live is left
 

@@ -380,6 +380,30 @@ TEST_F(ReplicatorLossTest, MoreDirtyKeysThanCanBeKeptMeanCopyingAgain) {
   m_.ExpectDrained();
 }
 
+// Found in the midst of a loss or a collapse, it ends for all of what is left.
+TEST_F(ReplicatorLossTest, TooManyDirtyKeysByALossOrACollapseMeanCopyingAgain) {
+  r_.set_dirty_keys_max(2);
+  for (const bool flushed : {false, true}) {
+    for (const bool sent : {false, true}) {
+      for (const bool collapse : {false, true}) {
+        for (int i = 0; i < 5; ++i) m_.Do("SET k" + std::to_string(i) + " v", kOk);
+        if (flushed) m_.Do("FLUSHALL", kOk);
+        for (int i = 5; i < 9; ++i) m_.Do("SET k" + std::to_string(i) + " v", kOk);
+        if (sent) {
+          ASSERT_GT(m_.Feed().size(), 8u);
+        }
+        ASSERT_TRUE(r_.live());
+        if (collapse) m_.Do("SET b " + std::string(30'000, 'x'), kOk);
+        if (sent || !collapse) r_.FollowerLost();
+        EXPECT_EQ(r_.live(), !sent && !collapse) << "what was not sent is not lost";
+        if (r_.live()) r_.LeaveLive("a test");
+        m_.ExpectDrained();
+        m_.GoLive();
+      }
+    }
+  }
+}
+
 TEST_F(ReplicatorLossTest, SwitchedOffAndOnAgainItBeginsAnew) {
   m_.Do("SET a 1", kOk);
   r_.SetOff();

@@ -11,6 +11,7 @@ using replication::MirrorState;
 
 constexpr int64_t kCheckEveryUs = 1'000'000;
 constexpr uint32_t kPages = 3;  // of each db
+constexpr int64_t kRoomUs = 5'000;
 
 }  // namespace
 
@@ -105,8 +106,10 @@ void Driver::Enumerate(Store& store, uint32_t page, std::function<bool()> goes_o
     std::vector<std::pair<KeyId, Entry>> found;
     const uint32_t db = page / kPages;
     for (const auto& [name, entry] : store.keys(db)) {
-      if (std::hash<std::string>()(name) % kPages == page % kPages)
+      const bool expired = entry.deadline_ms >= 0 && entry.deadline_ms <= store.NowMs();
+      if (!expired && std::hash<std::string>()(name) % kPages == page % kPages) {
         found.push_back({{db, name}, entry});
+      }
     }
     std::sort(found.begin(), found.end(),
               [](const auto& a, const auto& b) { return a.first < b.first; });
@@ -116,8 +119,19 @@ void Driver::Enumerate(Store& store, uint32_t page, std::function<bool()> goes_o
       if (!goes_on()) return;
       for (const auto& [key, entry] : found) f(key, entry);
       if (page + 1 == kPages * kDbs) return done();
-      Enumerate(store, page + 1, goes_on, f, done);
+      AwaitRoom([=, this, &store] { Enumerate(store, page + 1, goes_on, f, done); });
     });
+  });
+}
+
+void Driver::AwaitRoom(std::function<void()> next) {
+  const size_t ahead = process_.world.config.dirty_keys_max / 2;
+  const bool copying = replicator_.state() == MirrorState::kCopying;
+  if (!copying || replicator_.dirty().size() <= ahead) return next();
+  busy_ = true;
+  process_.After(kRoomUs, [this, next = std::move(next)] {
+    busy_ = false;
+    AwaitRoom(next);
   });
 }
 

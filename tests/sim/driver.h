@@ -22,6 +22,8 @@ class Driver {
  private:
   void StartMirroring();
   void Copy();
+  // As much is marked as is soon synced; then `next`.
+  void AwaitRoom(std::function<void()> next);
   // Calls f for every key, a page at a time, between the round trips; then `done`,
   // unless the store fails or `goes_on` says no.
   using PerKey = std::function<void(const KeyId&, const Entry&)>;

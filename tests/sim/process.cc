@@ -111,6 +111,7 @@ Process::Process(World& of, const Plan& plan, bool may_trust)
       authority{of.legacy},
       follower{of.new_store},
       replicator(routing::CommandTable::Redis70(), *this, plan.memory_bytes) {
+  replicator.set_dirty_keys_max(of.config.dirty_keys_max);
   for (uint32_t i = 0; i < of.config.workers; ++i) {
     workers.push_back(std::make_unique<Worker>(*this, i));
   }
@@ -258,6 +259,7 @@ void Process::OnSyncRefused(uint32_t, std::string_view, std::string_view) {}
 
 void Process::OnCopyWanted(std::string_view reason) {
   copy_wanted = true;
+  if (reason.starts_with("more keys are dirty")) ++world.counts.overflows;
   if (world.env.tracing) world.env.Trace("live is left: " + std::string(reason));
 }
 

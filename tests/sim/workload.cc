@@ -48,6 +48,9 @@ class Line {
   // From what has passed before the reply comes to what outlives the run.
   int64_t Ms() {
     if (world_.config.brief) return random_.Between(3, 60);
+    // What passes on the follower soon, and here later.
+    const int64_t ahead_ms = world_.config.follower_offset_ms - world_.config.authority_offset_ms;
+    if (ahead_ms > 0 && random_.OneIn(4)) return ahead_ms + random_.Between(1, 200);
     return random_.Pick<int64_t>(
         {1, 8, 15, 30, 60, 200, 900, 1'100, 1'500, 2'500, 6'000, 3'600'000});
   }
@@ -198,7 +201,7 @@ std::string Line::OfCollection(const std::string& key, Kind kind) {
 
 std::string Line::Write() {
   const Config& config = world_.config;
-  if (config.whole_keyspace && random_.OneIn(150)) {
+  if (config.whole_keyspace && random_.OneIn(config.flush_one_in)) {
     const uint64_t dice = random_.Below(5);
     if (dice == 0 && config.dbs > 1) return (*this)("SWAPDB", "0", "1");
     return (*this)(dice < 3 ? "FLUSHALL" : "FLUSHDB");

@@ -29,9 +29,13 @@ Config::Config(Random& random)
       whole_keyspace(random.Percent(40)),
       multi_key(random.Percent(75)),
       scripts(random.Percent(30)),
+      flush_one_in(random.Pick<uint32_t>({20, 60, 150})),
       authority_offset_ms(random.Pick<int64_t>({0, 0, 3, -700, 1'500})),
       follower_offset_ms(random.Pick<int64_t>({0, 0, 5, -900, 1'200})),
-      memory_bytes(random.Pick<uint64_t>({3'000, 8'000, 1u << 26, 1u << 26})),
+      overflows(random.Percent(20)),
+      memory_bytes(overflows ? random.Pick<uint64_t>({1'000, 3'000, 6'000})
+                             : random.Pick<uint64_t>({3'000, 8'000, 1u << 26, 1u << 26})),
+      dirty_keys_max(random.OneIn(6) ? random.Pick<size_t>({2, 4, 8}) : 1'000),
       journal(random.Pick(
           {JournalMode::kNone, JournalMode::kProcess, JournalMode::kProcess, JournalMode::kDisk})),
       lanes_lost(random.Percent(40)),
@@ -56,13 +60,14 @@ std::string Config::Text() const {
       std::to_string(slow_us) + "us, reads " + std::to_string(read_percent) + "%, transactions " +
       std::to_string(transaction_percent) + "%, journal " +
       std::to_string(static_cast<int>(journal)) + ", memory " + std::to_string(memory_bytes) +
-      ", clocks " + std::to_string(authority_offset_ms) + " " + std::to_string(follower_offset_ms) +
-      ", with";
+      ", dirty keys " + std::to_string(dirty_keys_max) + ", clocks " +
+      std::to_string(authority_offset_ms) + " " + std::to_string(follower_offset_ms) + ", with";
   const std::pair<bool, const char*> parts[] = {{expiry, "expiry"},
                                                 {brief, "brief"},
                                                 {whole_keyspace, "flushes"},
                                                 {multi_key, "multi-key"},
                                                 {scripts, "scripts"},
+                                                {overflows, "overflows"},
                                                 {lanes_lost, "lanes-lost"},
                                                 {follower_lost, "follower-lost"},
                                                 {pauses, "pauses"},
@@ -85,6 +90,7 @@ void Counts::Add(const Counts& other) {
   shadows += other.shadows;
   syncs += other.syncs;
   collapses += other.collapses;
+  overflows += other.overflows;
   lanes_lost += other.lanes_lost;
   late += other.late;
   crashes += other.crashes;
@@ -172,6 +178,7 @@ void World::PlanFaults() {
   Often(config.lanes_lost, rate, [this] { LoseLane(); });
   Often(config.follower_lost, rate, [this] { LoseFollower(); });
   Often(config.pauses, 4 * rate, [this] { PauseStore(); });
+  Often(config.overflows, rate, [this] { HoldUpFollower(); });
   Often(config.refusals, 2 * rate, [this] { RefuseForAWhile(); });
   Often(config.follower_restarts, 4 * rate, [this] { RestartFollower(); });
   Often(config.authority_restarts, 6 * rate, [this] { RestartAuthority(); });
@@ -196,6 +203,13 @@ void World::PauseStore() {
   const int64_t for_us = env.random.Pick<int64_t>({5, 50, 400, 900, 1'700}) * kMs;
   if (env.tracing) env.Trace("FAULT " + store.name() + " stands still");
   store.Pause(env.scheduler.now_us() + for_us);
+}
+
+// Long enough for the log to outgrow its bound.
+void World::HoldUpFollower() {
+  const int64_t for_us = env.random.Pick<int64_t>({5, 20, 60, 200}) * kMs;
+  if (env.tracing) env.Trace("FAULT new is held up");
+  new_store.Pause(env.scheduler.now_us() + for_us);
 }
 
 void World::RefuseForAWhile() {

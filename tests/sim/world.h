@@ -44,8 +44,11 @@ struct Config {
   uint32_t read_percent;
   uint32_t transaction_percent;
   bool expiry, brief, whole_keyspace, multi_key, scripts;
+  uint32_t flush_one_in;  // writes
   int64_t authority_offset_ms, follower_offset_ms;
+  bool overflows;  // a small log, and a follower that is held up
   uint64_t memory_bytes;
+  size_t dirty_keys_max;
   JournalMode journal;
   bool lanes_lost, follower_lost, pauses, refusals, follower_restarts, authority_restarts, reloads,
       crashes;
@@ -54,7 +57,8 @@ struct Config {
 
 struct Counts {
   uint64_t commands = 0, follower_reads = 0, follower_retries = 0, checked = 0, shadows = 0;
-  uint64_t syncs = 0, collapses = 0, lanes_lost = 0, late = 0, crashes = 0, resumed = 0, copies = 0;
+  uint64_t syncs = 0, collapses = 0, overflows = 0, lanes_lost = 0, late = 0, crashes = 0,
+           resumed = 0, copies = 0;
   void Add(const Counts& other);
 };
 
@@ -91,6 +95,7 @@ class World {
   void LoseLane();
   void LoseFollower();
   void PauseStore();
+  void HoldUpFollower();
   void RefuseForAWhile();
   void RestartFollower();
   void RestartAuthority();

@@ -144,11 +144,26 @@ MUTATIONS = [
         (WRITES, """    ++counters_.suspended;
     MarkWritten(write.db, Drift::kSpread, log_.head_seq(), true);
 """, "    ++counters_.suspended;\n"))),
-    one("dirtiness: effects on dirty keys are applied", APPLIER,
-        "  if (!AnyKeySuspended(entry.db, seq)) return true;\n  if (entry.kind == EntryKind::kUndecl",
-        "  if (seq > 0) return true;\n  if (entry.kind == EntryKind::kUndecl"),
+    one("dirtiness: does not spread by what was sent already", APPLIER,
+        "  } else if (AnyKeySuspended(entry.db, seq)) {\n    // It was sent",
+        "  } else if (seq == 0) {\n    // It was sent"),
+    # To send them is no fault in itself: their replies are judged again, as those of what
+    # was sent before its key was dirty, and the sync stands behind them.
+    Mutation("dirtiness: effects on dirty keys are applied", (
+        (APPLIER,
+         "  if (!AnyKeySuspended(entry.db, seq)) return true;\n  if (entry.kind == EntryKind::kUndecl",
+         "  if (seq > 0) return true;\n  if (entry.kind == EntryKind::kUndecl"),
+        (APPLIER, "  } else if (AnyKeySuspended(entry.db, seq)) {\n    // It was sent",
+         "  } else if (seq == 0) {\n    // It was sent"))),
     one("dirtiness: without its sequence number", "replication/dirty_keys.cc",
         "  if (seq > it->second.seq) {", "  if (seq > 0) {"),
+    one("dirtiness: forgotten over its bound", REPLICATOR,
+        """MarkKey(key_db, name, reason, seq, count);
+  });
+  if (dirty_.size() > dirty_keys_max_) LeaveLive("more keys are dirty than can be kept");""",
+        """MarkKey(key_db, name, reason, seq, count);
+  });
+  if (dirty_.size() > dirty_keys_max_) dirty_.Clear();"""),
     one("dirtiness: not journalled", JOURNAL,
         "  if (journal_) dirty_.SetJournalSegment(db, key, journal_->Dirty({db, key}));",
         "  (void)db, (void)key;"),
