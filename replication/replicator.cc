@@ -110,6 +110,7 @@ void Replicator::LeaveLive(std::string_view reason) {
   state_ = MirrorState::kUnfinished;
   expiries_told_ = false;
   ++era_;
+  ++sync_round_;  // what is being read may be older than writes that go unrecorded now
   for (uint64_t seq = next_; seq <= log_.head_seq(); ++seq) Drop(log_.At(seq), seq);
   dirty_.Clear();
   RecordState();

@@ -408,7 +408,7 @@ class Replicator {
   uint64_t expiries_settle_intent_ = 0;
   bool last_write_dirtied_ = false;
   uint32_t syncs_held_ = 0;  // lanes lost and not yet known to be dead
-  uint32_t sync_round_ = 0;  // rises with each such lane
+  uint32_t sync_round_ = 0;  // rises with each such lane, and when live is left
 
   // Scratch, reused.
   Effect effect_;

@@ -404,6 +404,22 @@ TEST_F(ReplicatorLossTest, TooManyDirtyKeysByALossOrACollapseMeanCopyingAgain) {
   }
 }
 
+// Writes that passed unrecorded in between did not wait for it at the gate.
+TEST_F(ReplicatorLossTest, WhatWasReadBeforeLiveWasLeftIsNoSync) {
+  m_.Do("EVAL script 1 k", "$-1\r\n");
+  ASSERT_EQ(m_.SyncsWanted(), Lines{"0 k"});
+  r_.SetOff();
+  r_.SetUnfinished();
+  r_.BeginCopy();
+  r_.AddScanned(0, "k");
+  r_.FinishCopy();
+  m_.FinishSync("old");
+  EXPECT_TRUE(r_.log().empty());
+  EXPECT_TRUE(Dirty("k"));
+  SyncAll();
+  m_.ExpectDrained();
+}
+
 TEST_F(ReplicatorLossTest, SwitchedOffAndOnAgainItBeginsAnew) {
   m_.Do("SET a 1", kOk);
   r_.SetOff();

@@ -172,8 +172,6 @@ void Process::WantFeed() {
   });
 }
 
-// As proxy/server.cc publishes a plan: mirroring ends before the first write goes
-// unrecorded, and the driver hears of it when all workers have.
 void Process::WakeLanes() {
   After(world.env.random.Between(1, 100), [this] {
     for (auto& worker : workers) worker->FlushLanes();
@@ -181,17 +179,20 @@ void Process::WakeLanes() {
 }
 
 void Process::SetPlan(const Plan& plan) {
+  plans_.push_back(plan);
+  if (plans_.size() == 1) PublishNext();
+}
+
+// As proxy/server.cc publishes a plan, one after the other: mirroring ends before the
+// first write goes unrecorded, what the journal says of the follower is no longer so
+// by then, and the driver hears of it when all workers have.
+void Process::PublishNext() {
+  const Plan& plan = plans_.front();
   if (!plan.mirrors) {
     driver_->NoteServedUnmirrored();
     driver_->SetPlan(plan);
     replicator.SetOff();
   }
-  plans_.push_back(plan);
-  if (plans_.size() == 1) PublishNext();
-}
-
-// What the journal says of the follower is no longer so when writes go unrecorded.
-void Process::PublishNext() {
   if (!committer) return AdoptNext();
   committer->Flush([this] { AdoptNext(); });
 }
