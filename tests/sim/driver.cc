@@ -62,7 +62,10 @@ void Driver::StartMirroring() {
     busy_ = false;
     if (!world.legacy.up() || !world.new_store.up()) return;
     const uint64_t authority = process_.authority.run, follower = process_.follower.run;
-    if (authority == 0 || follower == 0) {  // they are to be greeted first
+    // They are to be greeted, and what a former run has left there closed, as by who
+    // becomes their owner.
+    const bool closed = process_.authority.former_killed && process_.follower.former_killed;
+    if (authority == 0 || follower == 0 || !closed) {
       next_check_us_ = 0;
       return;
     }
