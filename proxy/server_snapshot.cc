@@ -152,6 +152,7 @@ void AddWorkers(Core& core, Snapshot& snapshot) {
     snapshot.auth_failures += stats.auth_failures.value();
     snapshot.ack_timeouts += stats.ack_timeouts.value();
     snapshot.follower_read_retries += stats.follower_retries.value();
+    snapshot.authority_read_retries += stats.authority_retries.value();
     snapshot.breaker_trips += worker->breaker_trips.load();
     skipped += stats.shadow_skipped.value();
     const auto state = static_cast<routing::Breaker::State>(worker->breaker_state.load());

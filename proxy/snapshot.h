@@ -127,6 +127,7 @@ struct Snapshot {
   std::string breaker;           // "closed", "open", "half_open"
   uint64_t breaker_trips = 0;
   uint64_t follower_read_retries = 0;
+  uint64_t authority_read_retries = 0;
   std::string reads_suspended;  // why no read goes to the follower; empty: they may
   std::vector<ReadDecision> read_decisions;
   std::vector<ShadowCount> shadow;

@@ -167,6 +167,9 @@ void WriteReads(Writer& out, const Snapshot& s) {
   }
   out.Single("crossfade_follower_read_retries_total", "counter",
              "Follower reads that were repeated on the authority.", s.follower_read_retries);
+  out.Single("crossfade_authority_read_retries_total", "counter",
+             "Reads that were made again after the connection to the authority was lost.",
+             s.authority_read_retries);
 }
 
 int BreakerValue(const std::string& state) {

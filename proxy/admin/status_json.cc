@@ -149,7 +149,8 @@ void AddReads(ordered_json& document, const Snapshot& s, const config::Settings&
                    {"reads_suspended", s.reads_suspended},
                    {"breaker", s.breaker},
                    {"breaker_trips", s.breaker_trips},
-                   {"follower_read_retries", s.follower_read_retries}});
+                   {"follower_read_retries", s.follower_read_retries},
+                   {"authority_read_retries", s.authority_read_retries}});
 }
 
 ordered_json OutcomeDocument(const ReloadOutcome& outcome) {

@@ -225,6 +225,7 @@ void StoreConnection::FinishGreeting() {
   backoff_us_ = 0;
   link_.Greeted(run_id_, version_);
   link_.ready.fetch_add(1, std::memory_order_relaxed);
+  link_.greetings.fetch_add(1, std::memory_order_relaxed);
   owner_.OnStoreReady();
 }
 
@@ -287,10 +288,19 @@ void StoreConnection::Flush() {
 
 void StoreConnection::Tick(int64_t now_us) {
   now_us_ = now_us;
-  if (state_ == State::kWaiting && now_us >= deadline_us_) Connect(now_us);
+  if (state_ == State::kWaiting && (now_us >= deadline_us_ || Overtaken())) Connect(now_us);
   if (now_us < deadline_us_) return;
   if (state_ == State::kConnecting || state_ == State::kGreeting) Fail("connecting timed out");
   if (state_ == State::kHandshake) Fail("the TLS handshake timed out: does it speak TLS?");
+}
+
+bool StoreConnection::Overtaken() const {
+  return refused_.empty() && failed_at_ != link_.greetings.load(std::memory_order_relaxed);
+}
+
+const std::string& StoreConnection::error() const {
+  static const std::string kNone;
+  return Overtaken() ? kNone : error_;
 }
 
 void StoreConnection::Close() {
@@ -342,6 +352,7 @@ void StoreConnection::Fail(std::string_view reason) {
   in_.Clear();
   scanner_.Reset();
   error_ = refusing ? "" : text;
+  failed_at_ = link_.greetings.load(std::memory_order_relaxed);
   if (!refusing) {
     refused_.clear();
     if (!options_.bare) link_.SetError(text);

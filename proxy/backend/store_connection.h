@@ -82,8 +82,9 @@ class StoreConnection final : public Pollable {
   void Drop(std::string_view reason);
   // The same, where nothing is wrong with the store.
   void Abandon(std::string_view reason);
-  // Why its last try to connect failed; empty before it, and once it is ready.
-  const std::string& error() const { return error_; }
+  // Why its last try to connect failed; empty before it, and once it is ready, or
+  // another connection has been since: then it tries again at once.
+  const std::string& error() const;
   // Reads once, unless it has in this turn: views into in() last for a turn.
   void Read();
   void ReadMore() {  // as asked for by OnStoreHasMore
@@ -104,6 +105,7 @@ class StoreConnection final : public Pollable {
   bool GreetAsLogin(std::string& problem);
   bool TakeLoginReply(int step, const routing::ReplyHead& head, std::string& problem);
   void FinishGreeting();
+  bool Overtaken() const;
   void WatchWrites(bool watch);
   void WantMore();
   void Close();
@@ -123,6 +125,7 @@ class StoreConnection final : public Pollable {
   int64_t now_us_ = 0;
   int64_t deadline_us_ = 0;  // of connecting and greeting; of the next try
   int64_t backoff_us_ = 0;
+  uint64_t failed_at_ = 0;  // of the link's greetings
   int greeting_step_ = 0;
   int64_t client_id_ = 0;
   std::string run_id_, version_, error_;

@@ -72,8 +72,9 @@ class StoreLink {
   std::string version() const;
   std::string error() const;
 
-  // Connections of ours that are ready.
+  // Connections of ours that are ready, and how many have become so.
   std::atomic<uint32_t> ready{0};
+  std::atomic<uint64_t> greetings{0};
 
  private:
   const std::string role_;

@@ -60,7 +60,12 @@ void Lane::TakePoll(std::string_view frame, std::unique_lock<std::mutex>& lock) 
 }
 
 void Lane::ResumeWaiting() {
-  if (waiting_.empty() || !ready()) return;
+  if (ready()) WakeWaiting();
+}
+
+// They see for themselves what has become of the connection.
+void Lane::WakeWaiting() {
+  if (waiting_.empty()) return;
   std::vector<Session*> sessions;
   sessions.swap(waiting_);
   for (Session* session : sessions) {

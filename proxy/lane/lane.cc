@@ -57,7 +57,7 @@ bool Lane::full() const {
 
 Lane::InFlight& Lane::Push(Kind kind, RequestClass type, size_t bytes, ReplyTo to) {
   InFlight& item = in_flight_.Push();
-  item = {kind, type, 1, bytes, to, worker_.now_us()};
+  item = {kind, type, false, 1, bytes, to, worker_.now_us()};
   return item;
 }
 
@@ -65,7 +65,7 @@ void Lane::SentPlain(ReplyTo to, RequestClass type, size_t bytes) {
   if (!in_flight_.empty() && to.ordered == ReplyTo::kUnordered) {
     InFlight& last = in_flight_.back();
     if (last.kind == Kind::kPlain && last.to.session == to.session && last.type == type &&
-        last.to.ordered == ReplyTo::kUnordered && last.sent_us == worker_.now_us()) {
+        last.to.ordered == ReplyTo::kUnordered && last.sent_us == worker_.now_us() && !last.again) {
       // Of a run the bytes are released together, with its last reply.
       ++last.count;
       last.bytes += bytes;
@@ -184,6 +184,7 @@ void Lane::OnStoreBytes() {
     }
     if (length < 0 || in_flight_.empty()) {
       if (lock.owns_lock()) lock.unlock();
+      may_send_again_ = false;
       connection_.Drop("it sent what is not a reply");
       return;
     }
@@ -264,6 +265,7 @@ void Lane::TakePlain(InFlight& item, std::string_view frame, std::unique_lock<st
     worker_.read_latency(Source::kAuthority).Add(us, worker_.now_us());
   }
   const ReplyTo to = item.to;
+  const bool again = item.again;
   if (--item.count == 0) {
     out().Answered(item.bytes);
     in_flight_.pop();
@@ -271,6 +273,8 @@ void Lane::TakePlain(InFlight& item, std::string_view frame, std::unique_lock<st
   if (to.ordered != ReplyTo::kUnordered) {
     if (!lock.owns_lock()) lock.lock();
     to.session->SawKeysOf(to.ordered);
+    if (again) [[unlikely]]
+      to.session->Saw(worker_.core().replicator.log().head_seq(), 0);
   }
   to.session->Deliver(to, frame);
 }
@@ -379,94 +383,11 @@ void Lane::OnStoreReady() {
   if (owner_ != nullptr) {
     worker_.core().SetStoreClient(owner_->id(), connection_.client_id());
   }
-  std::vector<Session*> sessions;
-  sessions.swap(waiting_);
-  for (Session* session : sessions) {
-    if (session != nullptr) session->Resume(Session::kLane);
-  }
+  if (!in_flight_.empty()) SendAgain();
+  WakeWaiting();
 }
 
 void Lane::OnStoreHasMore() { worker_.QueueRead(&connection_); }
-
-void Lane::OnStoreLost(std::string_view reason) {
-  FailInFlight(reason);
-  scanner_.Reset();
-  if (owner_ != nullptr) owner_->OnPinnedLost();
-}
-
-// Needs the replication lock.
-void Lane::HoldSyncs(bool hold) {
-  if (uncertain_ == hold) return;
-  uncertain_ = hold;
-  worker_.core().replicator.HoldSyncs(hold);
-  if (hold) lost_run_id_ = connection_.link().run_id();
-}
-
-void Lane::OnStoreUnreachable(std::string_view) {
-  // With another process behind the address, what was sent to the former is over;
-  // and who has got as far as being refused has seen to it before.
-  const bool over = !connection_.refused().empty() || connection_.link().run_id() != lost_run_id_;
-  if (uncertain_ && over) {
-    const std::lock_guard lock(worker_.core().mutex);
-    HoldSyncs(false);
-  }
-  std::vector<Session*> sessions;
-  sessions.swap(waiting_);
-  for (Session* session : sessions) {
-    if (session != nullptr) session->Resume(Session::kLane);  // they will get the error
-  }
-}
-
-void Lane::FailInFlight(std::string_view reason) {
-  Core& core = worker_.core();
-  const std::string text =
-      "crossfade: the connection to the legacy store (authority) was lost: " + std::string(reason) +
-      "; it is not known whether the command was executed";
-  std::vector<std::pair<ReplyTo, uint32_t>> failed;
-  {
-    const std::lock_guard lock(core.mutex);
-    for (; !in_flight_.empty(); in_flight_.pop()) {
-      const InFlight& item = in_flight_.front();
-      const uint64_t hash =
-          item.kind == Kind::kSync ? routing::KeyHash(syncs_.front().db, syncs_.front().name) : 0;
-      switch (item.kind) {
-        case Kind::kPlain:
-        case Kind::kWrite:
-        case Kind::kGuarded:
-          if (item.type != RequestClass::kRead) HoldSyncs(true);
-          failed.emplace_back(item.to, item.count);
-          break;
-        case Kind::kConfirm:
-          failed.emplace_back(item.to, 1);
-          break;
-        case Kind::kSync:
-          core.replicator.SyncReadFailed(syncs_.front());
-          core.replicator.gate().Leave(id_, {std::span(&hash, 1), false});
-          syncs_.pop();
-          break;
-        case Kind::kAttempt:
-          if (item.type != RequestClass::kRead) HoldSyncs(true);
-          worker_.waking().Lost(attempts_.front(), worker_.KeepForTurn("-ERR " + text + "\r\n"));
-          attempts_.pop();
-          break;
-        case Kind::kPoll:
-          polls_.pop();
-          break;
-        case Kind::kSkip:
-        case Kind::kDeadline:
-          break;
-      }
-    }
-    // One whose reply had come, but not yet what was asked behind it.
-    if (write_to_.session != nullptr) failed.insert(failed.begin(), {write_to_, 1});
-    for (; !writes_.empty(); writes_.pop()) core.replicator.LoseWrite(id_, writes_.front());
-  }
-  write_to_ = {};
-  held_bytes_ = 0;
-  for (const auto& [to, count] : failed) {
-    for (uint32_t i = 0; i < count; ++i) to.session->Fail(to, ClientError::kStoreLost, text);
-  }
-}
 
 // What was sent before a script may have to wait for it too: replies are sent when
 // all that came with them has run.
@@ -486,10 +407,11 @@ void Lane::Tick(int64_t now_us) {
     const int64_t timeout = std::chrono::microseconds(worker_.limits().command_timeout).count() +
                             (in_flight_.head() < scripts_end_ ? kScriptPatienceUs : 0);
     if (now_us - std::max(first.sent_us, busy_us_) > timeout) {
+      may_send_again_ = false;
       connection_.Drop("it did not answer within limits.command_timeout");
     }
   }
-  if (!waiting_.empty() && connection_.ready() && !full()) OnStoreUnreachable({});
+  if (connection_.ready() && !full()) WakeWaiting();
 }
 
 }  // namespace crossfade::proxy

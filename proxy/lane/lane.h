@@ -6,7 +6,9 @@
 
 #include <cstdint>
 #include <mutex>
+#include <string>
 #include <string_view>
+#include <unordered_set>
 #include <vector>
 
 #include "proxy/backend/store_connection.h"
@@ -48,6 +50,8 @@ class Lane final : public StoreConnectionOwner {
   // The request's bytes have been committed or appended to out(). A plain
   // command: its reply goes to the session, and nothing else.
   void SentPlain(ReplyTo to, RequestClass type, size_t bytes);
+  // While it is being connected; fails if that does.
+  void ReadWhenReady(ReplyTo to, std::string_view request);
   // Replies that nobody wants: MULTI's and QUEUED.
   void SentSkipped(uint32_t count, size_t bytes);
   // A write (or shadowed read) that has entered the gate; the record is filled
@@ -119,6 +123,7 @@ class Lane final : public StoreConnectionOwner {
   struct InFlight {
     Kind kind;
     RequestClass type;
+    bool again;  // its first connection was lost
     uint32_t count;
     uint64_t bytes;
     ReplyTo to;
@@ -134,8 +139,22 @@ class Lane final : public StoreConnectionOwner {
   bool TakeAttempt(InFlight& item, std::string_view frame, std::unique_lock<std::mutex>& lock);
   void TakePoll(std::string_view frame, std::unique_lock<std::mutex>& lock);
   void ResumeWaiting();
+  void WakeWaiting();
   void FinishWrite(ReplyTo to, std::string_view reply);
+
+  // loss.cc
+  struct Failed {
+    ReplyTo to;
+    uint32_t count;
+  };
   void FailInFlight(std::string_view reason);
+  void LoseItem(const InFlight& item, std::string_view text, std::vector<Failed>& failed);
+  void Fail(const std::vector<Failed>& failed, std::string_view text);
+  bool OnlyReads(const InFlight& item) const;
+  std::unordered_set<const Session*> WhoOnlyReads() const;
+  void KeepForAgain(InFlight item, size_t offset, std::vector<InFlight>& kept);
+  void SendAgain();
+  void FailAgain(std::string_view reason);
   void HoldSyncs(bool hold);
   bool AwaitsJournal() const;
 
@@ -157,9 +176,11 @@ class Lane final : public StoreConnectionOwner {
   uint64_t held_bytes_ = 0;        // answered, but its request is still wanted
   std::vector<Session*> waiting_;  // for the connection to be ready, or to have room
   std::string lost_run_id_;
-  uint64_t last_intent_ = 0;  // to be in the intent journal before it is sent
-  bool uncertain_ = false;    // lost with writes unanswered; syncs wait until it is back
-  bool held_;                 // this proxy does not own the stores
+  std::string again_;           // requests of the reads in flight while there is no connection
+  bool may_send_again_ = true;  // of the present connection
+  uint64_t last_intent_ = 0;    // to be in the intent journal before it is sent
+  bool uncertain_ = false;      // lost with writes unanswered; syncs wait until it is back
+  bool held_;                   // this proxy does not own the stores
 };
 
 }  // namespace crossfade::proxy

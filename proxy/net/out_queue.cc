@@ -130,6 +130,19 @@ void OutQueue::Answered(size_t size) {
   }
 }
 
+void OutQueue::CopyUnanswered(size_t offset, size_t size, std::string& to) const {
+  offset += owed_;
+  for (uint64_t i = segments_.head(); i != segments_.tail() && size > 0; ++i) {
+    const Segment& segment = segments_.At(i);
+    const size_t length = static_cast<size_t>(segment.end - segment.begin);
+    const size_t from = std::min(offset, length);
+    const size_t here = std::min(size, length - from);
+    to.append(segment.begin + from, here);
+    offset -= from;
+    size -= here;
+  }
+}
+
 void OutQueue::Clear() {
   while (!segments_.empty()) {
     segments_.front().block.Reset();

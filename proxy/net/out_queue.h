@@ -6,6 +6,7 @@
 #include <sys/uio.h>
 
 #include <cstdint>
+#include <string>
 #include <string_view>
 
 #include "replication/block.h"
@@ -37,6 +38,8 @@ class OutQueue {
   // The oldest `size` bytes are answered: their blocks are free. What a store
   // answers before it is sent (it refused the beginning) is sent all the same.
   void Answered(size_t size);
+  // Copies `size` bytes of those not answered, from `offset` on, behind `to`.
+  void CopyUnanswered(size_t offset, size_t size, std::string& to) const;
   // Nothing that has been sent will be wanted again.
   void ReleaseSent() { Answered(held_ - unsent_); }
   void Clear();

@@ -102,10 +102,12 @@ void Session::RetryOnAuthority(uint64_t ordered, std::string_view request) {
     lane_->out().Append(request);
     return;
   }
+  const std::string& error = lane_->connection().error();
+  if (error.empty()) return lane_->ReadWhenReady(to, request);
   Fail(to, ClientError::kStoreUnavailable,
        "crossfade: neither store could answer this read: the legacy store (authority) is not "
        "reachable: " +
-           lane_->connection().error());
+           error);
 }
 
 // Sends a read under the gate, so that the follower's reply can be compared at

@@ -89,6 +89,7 @@ class Session final : public Pollable {
   void OnDrained();  // nothing of it is in flight any more
   void Close();
   void CloseWhenIdle();  // at a graceful stop
+  uint32_t in_flight() const { return in_flight_; }
   bool idle() const { return in_flight_ == 0 && output_ == nullptr && reply_ == nullptr; }
   // What it has buffered: requests, what is queued in MULTI, replies.
   size_t buffered_bytes() const {

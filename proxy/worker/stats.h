@@ -77,7 +77,8 @@ const char* Name(ClientError error);
 struct WorkerStats {
   static constexpr size_t kStores = 2;  // legacy, new
   std::array<std::array<RequestStats, kRequestClasses>, kStores> requests;
-  Counter accepted, rejected, closed, auth_failures, ack_timeouts, follower_retries, shadow_skipped;
+  Counter accepted, rejected, closed, auth_failures, ack_timeouts, follower_retries,
+      authority_retries, shadow_skipped;
   std::array<Counter, static_cast<size_t>(ClientError::kCount)> client_errors;
   // Which commands clients have sent; those without an id of their own: Core's.
   std::array<std::atomic<bool>, routing::kCommandIds> used{};

@@ -138,7 +138,7 @@ function showRequests() {
   state("rejected", count(now.clients_rejected), now.clients_rejected ? "warn" : "");
   state("breaker", now.breaker.replace(/[_-]/, " "), {closed: "good", open: "bad"}[now.breaker] || "warn");
   if (now.breaker_trips) $("breaker").append(node("small", "", count(now.breaker_trips) + " trips"));
-  text("retries", count(now.follower_read_retries));
+  text("retries", count(now.follower_read_retries + now.authority_read_retries));
   text("suspended", now.reads_suspended && "Follower reads are suspended: " + now.reads_suspended);
   $("suspended").hidden = !now.reads_suspended;
   tags("effects", now.effects, "");

@@ -11,6 +11,28 @@
 
 namespace crossfade::test {
 
+inline proxy::StoreSnapshot SampleStore(const std::string& role) {
+  proxy::StoreSnapshot store;
+  store.role = role;
+  store.authority = store.role == "legacy";
+  store.address = store.authority ? "127.0.0.1:7001" : "127.0.0.1:7002";
+  store.connected = store.authority;
+  store.version = "7.0.15";
+  store.last_error = store.authority ? "" : "connection refused";
+  store.state = store.authority ? "evicting" : "down";
+  store.state_detail = store.authority ? "it uses 10 bytes" : "connection refused";
+  store.states = {{"up", store.authority}, {"evicting", store.authority}};
+  store.state_entries = {{"evicting", store.authority ? 3 : 0}};
+  store.evicted_keys = store.authority ? 55 : 0;
+  store.requests = {1000, 200, 30};
+  store.latency[0].counts[7] = 600;  // below 128 us
+  store.latency[0].counts[9] = 390;  // below 512 us
+  store.latency[0].counts[27] = 10;  // longer than all bounds
+  store.latency[0].total_us = 123'456;
+  store.latency[1].counts[0] = 200;
+  return store;
+}
+
 inline proxy::Snapshot SampleSnapshot() {
   proxy::Snapshot s;
   s.plan_epoch = 3;
@@ -19,27 +41,7 @@ inline proxy::Snapshot SampleSnapshot() {
   s.ownership = {"standby", "00ff", 7, "why", "11ee", "a:1", "a onto b", 2, 1, 3};
   s.mirror_state = "copying";
   s.mirror_detail = "partition 612 of 1,024";
-  for (const char* role : {"legacy", "new"}) {
-    proxy::StoreSnapshot store;
-    store.role = role;
-    store.authority = store.role == "legacy";
-    store.address = store.authority ? "127.0.0.1:7001" : "127.0.0.1:7002";
-    store.connected = store.authority;
-    store.version = "7.0.15";
-    store.last_error = store.authority ? "" : "connection refused";
-    store.state = store.authority ? "evicting" : "down";
-    store.state_detail = store.authority ? "it uses 10 bytes" : "connection refused";
-    store.states = {{"up", store.authority}, {"evicting", store.authority}};
-    store.state_entries = {{"evicting", store.authority ? 3 : 0}};
-    store.evicted_keys = store.authority ? 55 : 0;
-    store.requests = {1000, 200, 30};
-    store.latency[0].counts[7] = 600;  // below 128 us
-    store.latency[0].counts[9] = 390;  // below 512 us
-    store.latency[0].counts[27] = 10;  // longer than all bounds
-    store.latency[0].total_us = 123'456;
-    store.latency[1].counts[0] = 200;
-    s.stores.push_back(store);
-  }
+  s.stores = {SampleStore("legacy"), SampleStore("new")};
   s.uptime_ms = 90'500;
   s.clients = 12;
   s.clients_accepted = 40;
@@ -74,6 +76,7 @@ inline proxy::Snapshot SampleSnapshot() {
   s.breaker = "half_open";
   s.breaker_trips = 3;
   s.follower_read_retries = 9;
+  s.authority_read_retries = 7;
   s.reads_suspended = "the authority has evicted keys";
   s.read_decisions = {{"default", "legacy", "percentage", 750},
                       {"default", "new", "eligible", 250}};

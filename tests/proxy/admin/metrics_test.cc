@@ -192,6 +192,7 @@ const std::vector<Row> kRows = {
      250},
     {"crossfade_shadow_total", "counter", {{"route", "default"}, {"result", "mismatched"}}, 1},
     {"crossfade_follower_read_retries_total", "counter", {}, 9},
+    {"crossfade_authority_read_retries_total", "counter", {}, 7},
     {"crossfade_mirror_lag_seconds", "gauge", {}, 0.0125},
     {"crossfade_mirror_log_entries", "gauge", {}, 77},
     {"crossfade_mirror_log_bytes", "gauge", {}, 4096},
