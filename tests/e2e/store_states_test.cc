@@ -178,7 +178,7 @@ TEST_P(StoreStates, AFollowerThatRefusesWrites) {
     Tell(migration_.fresh, changes[0]);
     for (int i = 0; i < 100; ++i) Set(i, state);
     EXPECT_TRUE(AwaitState("new", state));
-    EXPECT_EQ(migration_.Status().value("dirty_keys", 0), 100);
+    EXPECT_TRUE(Await([&] { return migration_.Status().value("dirty_keys", 0) == 100; }));
     ExpectReadsAtAuthority("suspended");
     EXPECT_FALSE(migration_.Status().value("reads_suspended", "").empty());
     const uint64_t refused = migration_.Status()["drift"].value("sync_refused", uint64_t{0});
