@@ -5,14 +5,10 @@
 namespace crossfade::proxy {
 namespace {
 
-std::string_view Text(const redisReply& reply) {
-  return reply.str == nullptr ? std::string_view() : std::string_view(reply.str, reply.len);
-}
-
 // The value behind `field` in a list of names and values.
 const redisReply* Field(const redisReply& list, std::string_view field) {
   for (size_t i = 0; i + 1 < list.elements; i += 2) {
-    if (Text(*list.element[i]) == field) return list.element[i + 1];
+    if (TextOf(*list.element[i]) == field) return list.element[i + 1];
   }
   return nullptr;
 }
@@ -33,13 +29,13 @@ Result<std::vector<replication::Library>> ReadLibraries(StoreClient& store,
     const redisReply* code = Field(listed, "library_code");
     if (name == nullptr || code == nullptr) return Fail("FUNCTION LIST is not understood");
     replication::Library& library = libraries.emplace_back();
-    library.text = Text(*code);
+    library.text = TextOf(*code);
     library.verdict = routing::JudgeLibrary(library.text, table);
-    library.verdict.name = Text(*name);
+    library.verdict.name = TextOf(*name);
     const redisReply* functions = Field(listed, "functions");
     for (size_t k = 0; functions != nullptr && k < functions->elements; ++k) {
       const redisReply* function = Field(*functions->element[k], "name");
-      if (function != nullptr) library.names.emplace_back(Text(*function));
+      if (function != nullptr) library.names.emplace_back(TextOf(*function));
     }
   }
   return libraries;

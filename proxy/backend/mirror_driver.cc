@@ -345,7 +345,7 @@ bool MirrorDriver::IsMaster(StoreClient& store, const StoreLink& link, const cha
     SetProgress("connecting", "a store does not answer: " + info.error().message);
     return false;
   }
-  const routing::StoreReport report = routing::ParseStoreReport({(*info)->str, (*info)->len});
+  const routing::StoreReport report = routing::ParseStoreReport(TextOf(**info));
   if (!report.replica) return true;
   SetProgress("refused", "the " + link.role() + " store (" + role + ") is a replica of " +
                              report.master + "; promote it, or give the address of its master");
@@ -435,19 +435,18 @@ bool MirrorDriver::Enumerate(StoreClient& store, const Counts& counts, bool coun
     }
     std::string cursor = "0";
     do {
-      const Result<StoreClient::Reply> page = store.Command({"SCAN", cursor, "COUNT", kScanPage});
-      if (!page || (*page)->elements != 2) {
-        SetProgress("connecting", "enumerating the keys failed: " +
-                                      (page ? "no SCAN reply" : page.error().message));
+      const Result<StoreClient::Reply> page = store.Scan(cursor, kScanPage);
+      if (!page) {
+        SetProgress("connecting", "enumerating the keys failed: " + page.error().message);
         return false;
       }
-      cursor = (*page)->element[0]->str;
+      cursor = TextOf(*(*page)->element[0]);
       const redisReply& names = *(*page)->element[1];
       {
         const std::lock_guard lock(core_.mutex);
         if (core_.replicator.state() != MirrorState::kCopying) return false;
         for (size_t i = 0; i < names.elements; ++i) {
-          const std::string_view name(names.element[i]->str, names.element[i]->len);
+          const std::string_view name = TextOf(*names.element[i]);
           if (!routing::IsReserved(name)) core_.replicator.AddScanned(db, name);
         }
       }

@@ -74,13 +74,12 @@ void MirrorDriver::LearnExpiries(const ActivePlan&) {
     if (!follower->Command({"SELECT", std::to_string(db)})) return;
     std::string cursor = "0";
     do {
-      const Result<StoreClient::Reply> page =
-          follower->Command({"SCAN", cursor, "COUNT", kScanPage});
-      if (!page || (*page)->elements != 2) return;
-      cursor = (*page)->element[0]->str;
+      const Result<StoreClient::Reply> page = follower->Scan(cursor, kScanPage);
+      if (!page) return;
+      cursor = TextOf(*(*page)->element[0]);
       const redisReply& names = *(*page)->element[1];
       for (size_t i = 0; i < names.elements; ++i) {
-        const std::string_view name(names.element[i]->str, names.element[i]->len);
+        const std::string_view name = TextOf(*names.element[i]);
         const Result<StoreClient::Reply> ttl = follower->Command({"PTTL", name});
         if (!ttl) return;
         if ((*ttl)->integer < 0) continue;

@@ -10,6 +10,7 @@
 
 #include "proxy/net/socket.h"
 #include "routing/resp/encode.h"
+#include "routing/resp/number.h"
 
 namespace crossfade::proxy {
 namespace {
@@ -119,25 +120,31 @@ Result<StoreClient::Reply> StoreClient::ReadReply(Deadline deadline) {
   }
 }
 
+tl::unexpected<Error> StoreClient::GiveUp(const Error& error) {
+  stream_.Close();
+  return tl::unexpected(error);
+}
+
 Result<std::vector<StoreClient::Reply>> StoreClient::AskAll(std::string_view requests,
                                                             size_t count) {
+  if (!stream_.open()) return Fail("the connection to it was given up");
   const Deadline deadline = std::chrono::steady_clock::now() + patience_;
-  if (const Status sent = SendAll(requests, deadline); !sent) return tl::unexpected(sent.error());
+  if (const Status sent = SendAll(requests, deadline); !sent) return GiveUp(sent.error());
   std::vector<Reply> replies;
   while (replies.size() < count) {
     Result<Reply> reply = ReadReply(deadline);
-    if (!reply) return tl::unexpected(reply.error());
+    if (!reply) return GiveUp(reply.error());
     replies.push_back(std::move(*reply));
   }
   return replies;
 }
 
 Result<StoreClient::Reply> StoreClient::Ask(std::span<const std::string_view> args) {
-  const Deadline deadline = std::chrono::steady_clock::now() + patience_;
   std::string request;
   routing::AppendCommand(request, args);
-  if (const Status sent = SendAll(request, deadline); !sent) return tl::unexpected(sent.error());
-  return ReadReply(deadline);
+  Result<std::vector<Reply>> replies = AskAll(request, 1);
+  if (!replies) return tl::unexpected(replies.error());
+  return std::move(replies->front());
 }
 
 Result<StoreClient::Reply> StoreClient::Command(std::initializer_list<std::string_view> args) {
@@ -152,7 +159,7 @@ Result<std::map<uint32_t, uint64_t>> StoreClient::CountKeys() {
   const Result<Reply> info = Command({"INFO", "keyspace"});
   if (!info) return Fail(info.error().message);
   std::map<uint32_t, uint64_t> counts;
-  const std::string_view text((*info)->str, (*info)->len);
+  const std::string_view text = TextOf(**info);
   for (size_t at = text.find("db"); at != text.npos; at = text.find("\ndb", at)) {
     if (text[at] == '\n') ++at;
     uint32_t db = 0;
@@ -174,7 +181,23 @@ Result<std::string> StoreClient::Config(std::string_view name) {
   const Result<Reply> reply = Command({"CONFIG", "GET", name});
   if (!reply) return Fail(reply.error().message);
   if ((*reply)->type != REDIS_REPLY_ARRAY || (*reply)->elements != 2) return Fail("not known");
-  return std::string((*reply)->element[1]->str, (*reply)->element[1]->len);
+  return std::string(TextOf(*(*reply)->element[1]));
+}
+
+Result<StoreClient::Reply> StoreClient::Scan(const std::string& cursor, std::string_view count) {
+  Result<Reply> page = Command({"SCAN", cursor, "COUNT", count});
+  if (!page) return page;
+  const redisReply& reply = **page;
+  const auto is_text = [](const redisReply* value) { return value->type == REDIS_REPLY_STRING; };
+  if (reply.type != REDIS_REPLY_ARRAY || reply.elements != 2 || !is_text(reply.element[0]) ||
+      reply.element[1]->type != REDIS_REPLY_ARRAY) {
+    return Fail("no SCAN reply");
+  }
+  const redisReply& names = *reply.element[1];
+  if (!std::all_of(names.element, names.element + names.elements, is_text)) {
+    return Fail("no SCAN reply");
+  }
+  return page;
 }
 
 Result<int64_t> StoreClient::ClockOffsetMs() {
@@ -182,10 +205,20 @@ Result<int64_t> StoreClient::ClockOffsetMs() {
   const Result<Reply> reply = Command({"TIME"});
   const int64_t after = UnixUs();
   if (!reply) return Fail(reply.error().message);
-  if ((*reply)->type != REDIS_REPLY_ARRAY || (*reply)->elements != 2) return Fail("no TIME");
-  const int64_t theirs =
-      std::stoll((*reply)->element[0]->str) * 1'000'000 + std::stoll((*reply)->element[1]->str);
-  return (theirs - (before + after) / 2) / 1000;
+  const redisReply& time = **reply;
+  if (time.type != REDIS_REPLY_ARRAY || time.elements != 2) return Fail("no TIME reply");
+  int64_t seconds = 0;
+  int64_t us = 0;
+  if (!routing::ParseInteger(TextOf(*time.element[0]), seconds) ||
+      !routing::ParseInteger(TextOf(*time.element[1]), us)) {
+    return Fail("no TIME reply");
+  }
+  return (seconds * 1'000'000 + us - (before + after) / 2) / 1000;
+}
+
+std::string_view TextOf(const redisReply& reply) {
+  const bool text = reply.type == REDIS_REPLY_STRING || reply.type == REDIS_REPLY_STATUS;
+  return text ? std::string_view(reply.str, reply.len) : std::string_view();
 }
 
 void AppendAsResp(std::string& out, const redisReply& reply) {

@@ -33,7 +33,8 @@ class StoreClient {
   static Result<StoreClient> Connect(const StoreLink& link, std::chrono::milliseconds timeout,
                                      const Interrupt& interrupt,
                                      std::chrono::milliseconds patience = kPatience);
-  // The store's reply, errors included.
+  // The store's reply, errors included. A call that fails otherwise ends the
+  // connection: a reply that comes late must not be taken for the next one's.
   Result<Reply> Ask(std::span<const std::string_view> args);
   // The replies to so many commands that are sent at once.
   Result<std::vector<Reply>> AskAll(std::string_view requests, size_t count);
@@ -44,6 +45,8 @@ class StoreClient {
   Result<std::map<uint32_t, uint64_t>> CountKeys();
   // The value of CONFIG GET; an error when the store does not tell.
   Result<std::string> Config(std::string_view name);
+  // A page of keys: an array of the next cursor, "0" behind the last page, and names.
+  Result<Reply> Scan(const std::string& cursor, std::string_view count);
   // The store's clock less this machine's, in ms, as of the middle of the call.
   Result<int64_t> ClockOffsetMs();
 
@@ -58,6 +61,7 @@ class StoreClient {
   Status LogIn(const config::Endpoint& endpoint);
   Status SendAll(std::string_view bytes, Deadline deadline);
   Result<Reply> ReadReply(Deadline deadline);
+  tl::unexpected<Error> GiveUp(const Error& error);
 
   Stream stream_;
   const Interrupt* interrupt_;
@@ -65,6 +69,8 @@ class StoreClient {
   std::unique_ptr<redisReader, void (*)(redisReader*)> reader_;
 };
 
+// Of a string or status; empty: it is neither.
+std::string_view TextOf(const redisReply& reply);
 // The reply in the protocol's bytes again.
 void AppendAsResp(std::string& out, const redisReply& reply);
 

@@ -17,10 +17,6 @@ const std::string kOwner(routing::kOwnerKey);
 const std::string kTenure(routing::kTenureKey);
 constexpr size_t kIdSize = 16;
 
-std::string TextOf(const redisReply& reply) {
-  return reply.type == REDIS_REPLY_STRING ? std::string(reply.str, reply.len) : std::string();
-}
-
 std::string_view Field(std::string_view line, std::string_view name) {
   const size_t at = line.find(name);
   if (at == line.npos) return {};
@@ -67,7 +63,7 @@ Result<std::vector<StoreClient::Reply>> LeaseStore::Ask(const Commands& commands
 Result<std::string> LeaseStore::RunId() {
   const auto info = Ask({{"INFO", "server"}});
   if (!info) return tl::unexpected(info.error());
-  const std::string text = TextOf(*info->front());
+  const std::string text(TextOf(*info->front()));
   const std::string_view id = Field(text, "run_id:");
   return std::string(id.substr(0, id.find_first_of("\r\n")));
 }
@@ -143,7 +139,7 @@ Status LeaseStore::Forget() {
 Result<size_t> LeaseStore::CloseOthers(std::string_view id) {
   const auto list = Ask({{"CLIENT", "LIST"}});
   if (!list) return tl::unexpected(list.error());
-  const std::string text((*list)[0]->str, (*list)[0]->len);
+  const std::string text(TextOf(*(*list)[0]));
   Commands kills;
   for (size_t at = 0; at < text.size();) {
     const size_t end = std::min(text.find('\n', at), text.size());
