@@ -324,6 +324,34 @@ std::set<std::string> Appliers(RedisClient& fresh) {
   return ids;
 }
 
+// Looks at the new store all the time, for those that write to it at once.
+class ApplierWatch {
+ public:
+  explicit ApplierWatch(uint16_t port) : thread_([this, port] { Run(port); }) {}
+  ~ApplierWatch() { Stop(); }
+  // The most that there were.
+  std::set<std::string> Stop() {
+    done_ = true;
+    if (thread_.joinable()) thread_.join();
+    EXPECT_GT(looks_, 100);
+    return most_;
+  }
+
+ private:
+  void Run(uint16_t port) {
+    RedisClient fresh(port);
+    for (; !done_; ++looks_) {
+      std::set<std::string> now = Appliers(fresh);
+      if (now.size() > most_.size()) most_ = std::move(now);
+    }
+  }
+
+  std::atomic<bool> done_{false};
+  int looks_ = 0;
+  std::set<std::string> most_;
+  std::thread thread_;
+};
+
 TEST_F(OwnershipTest, FourStartedAtOnceHaveOneOwnerAtAnyMoment) {
   migration_.config.ownership = {{"lease", "1s"}};
   std::vector<std::unique_ptr<ProxyProcess>> proxies;
@@ -336,17 +364,7 @@ TEST_F(OwnershipTest, FourStartedAtOnceHaveOneOwnerAtAnyMoment) {
   for (auto& proxy : proxies) ASSERT_TRUE(proxy->AwaitReady());
   std::vector<std::unique_ptr<Writer>> writers;
   for (int i = 0; i < 8; ++i) writers.push_back(std::make_unique<Writer>(ports, i));
-  std::atomic<bool> done{false};
-  std::atomic<int> looks{0};
-  std::set<std::string> most;
-  std::thread watcher([&] {
-    RedisClient fresh(migration_.fresh.port());
-    while (!done) {
-      std::set<std::string> now = Appliers(fresh);
-      if (now.size() > most.size()) most = std::move(now);
-      ++looks;
-    }
-  });
+  ApplierWatch watch(migration_.fresh.port());
   const auto owner = [&]() -> ProxyProcess* {
     for (auto& proxy : proxies) {
       if (StateOf(*proxy) == "owner") return proxy.get();
@@ -383,12 +401,10 @@ TEST_F(OwnershipTest, FourStartedAtOnceHaveOneOwnerAtAnyMoment) {
     }
   }
   for (auto& writer : writers) writer->Stop();
-  done = true;
-  watcher.join();
+  const std::set<std::string> most = watch.Stop();
   ASSERT_TRUE(Await([&] { return owner() != nullptr; }));
   ExpectEqual(*owner());
   EXPECT_EQ(most.size(), 1u) << *most.begin() << " and " << *most.rbegin();
-  EXPECT_GT(looks, 100);
   RedisClient legacy(migration_.legacy.port());
   for (auto& writer : writers) {
     const std::string count = legacy.Call({"GET", writer->key()}).text;
