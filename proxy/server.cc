@@ -312,23 +312,21 @@ StopReport Server::Stop(milliseconds deadline) {
     const std::lock_guard lock(impl.core.mutex);
     return impl.core.replicator.Drained();
   };
-  while (!(report.drained = drained()) && steady_clock::now() < until) {
-    std::this_thread::sleep_for(kPollEvery);
-  }
-  {
-    const std::lock_guard lock(impl.core.mutex);
-    report.entries_left = impl.core.replicator.log().size();
-    report.dirty_keys_left = impl.core.replicator.dirty().size();
-  }
-  bool in_step = false;
-  {
-    const std::lock_guard lock(impl.core.mutex);
-    in_step = report.drained && impl.core.replicator.live();
-  }
+  while (!drained() && steady_clock::now() < until) std::this_thread::sleep_for(kPollEvery);
   impl.driver->Stop();
   impl.core.side_commands.Stop();
   impl.core.busy_watch.Stop();
   for (const auto& worker : impl.core.workers) worker->Stop();
+  // Clients that were not closed in time may have written until now.
+  bool in_step = false;
+  {
+    const std::lock_guard lock(impl.core.mutex);
+    const replication::Replicator& replicator = impl.core.replicator;
+    report.drained = replicator.Drained();
+    report.entries_left = replicator.log().size();
+    report.dirty_keys_left = replicator.dirty().size();
+    in_step = report.drained && replicator.live();
+  }
   if (impl.core.journal) impl.core.journal->Close();
   impl.keeper->Stop(in_step);
   return report;
