@@ -12,14 +12,22 @@ using replication::FollowerVerdict;
 using replication::OwnerRecord;
 using replication::Sighting;
 using replication::TenureRecord;
+using std::chrono::milliseconds;
+
+namespace {
+
+constexpr milliseconds kTryEvery{100};
+
+}  // namespace
 
 OwnerKeeper::Milliseconds OwnerKeeper::FollowerStep() {
-  constexpr Milliseconds kTryEvery{100};
-  bool owner = false;
+  bool owner = false, unguarded = false;
   {
     const std::lock_guard lock(ownership_.wake_mutex_);
     owner = self_.has_value();
+    unguarded = unguarded_;
   }
+  if (unguarded) return FollowerStepUnguarded();
   if (!owner) {
     follower_connection_.reset();
     return Milliseconds(lease_us_ / 1'000);
@@ -39,6 +47,22 @@ OwnerKeeper::Milliseconds OwnerKeeper::FollowerStep() {
     return kTryEvery;
   }
   return ownership_.follower_claimed_.load() ? Milliseconds(lease_us_ / 3'000) : kTryEvery;
+}
+
+// Nobody else is looked for; what was there before is closed once.
+OwnerKeeper::Milliseconds OwnerKeeper::FollowerStepUnguarded() {
+  if (!follower_closed_) {
+    const Status closed = CloseBefore(follower_connection_, follower_);
+    if (!closed) {
+      const std::lock_guard lock(ownership_.mutex_);
+      ownership_.view_.follower_detail = Explain(follower_, closed.error().message);
+      return kTryEvery;
+    }
+    follower_closed_ = true;
+    follower_connection_.reset();
+  }
+  ownership_.follower_claimed_.store(true);
+  return Milliseconds(lease_us_ / 1'000);
 }
 
 Status OwnerKeeper::ClaimFollower(LeaseStore& store) {

@@ -42,18 +42,21 @@ OwnerKeeper::~OwnerKeeper() { Stop(false); }
 
 void OwnerKeeper::Start(bool needed) {
   needed_ = needed && options_.settings.enabled;
+  unguarded_ = needed && !options_.settings.enabled;
   AuthorityStep();
-  if (owner_) FollowerStep();
+  if (owner_ || unguarded_) FollowerStep();
   authority_thread_ = std::thread([this] { Run([this] { return AuthorityStep(); }); });
   follower_thread_ = std::thread([this] { Run([this] { return FollowerStep(); }); });
 }
 
 void OwnerKeeper::SetNeeded(bool needed) {
   std::unique_lock lock(ownership_.wake_mutex_);
+  const bool unguarded = needed && !options_.settings.enabled;
   needed = needed && options_.settings.enabled;
-  if (needed == needed_) return;
+  if (needed == needed_ && unguarded == unguarded_) return;
   needed_ = needed;
-  if (needed) ownership_.deadline_us_.store(0);
+  unguarded_ = unguarded;
+  if (needed || unguarded) ownership_.deadline_us_.store(0);
   ++ownership_.looks_wanted_;
   ownership_.wake_.notify_all();
   const uint64_t before = tries_;
@@ -72,14 +75,6 @@ void OwnerKeeper::Stop(bool in_step) {
   if (authority_thread_.joinable()) authority_thread_.join();
   if (follower_thread_.joinable()) follower_thread_.join();
   if (lease_.epoch() != 0) Release(in_step);
-}
-
-void OwnerKeeper::Wake() {
-  {
-    const std::lock_guard lock(ownership_.wake_mutex_);
-    ++ownership_.looks_wanted_;
-  }
-  ownership_.wake_.notify_all();
 }
 
 template <class Step>
@@ -109,15 +104,16 @@ Result<StoreClient*> OwnerKeeper::Connect(Connection& connection, const StoreLin
 // ---- Steps
 
 OwnerKeeper::Milliseconds OwnerKeeper::AuthorityStep() {
-  bool needed = false;
+  bool needed = false, unguarded = false;
   {
     const std::lock_guard lock(ownership_.wake_mutex_);
     needed = needed_;
+    unguarded = unguarded_;
     lease_.RaiseAbove(raise_above_);
   }
   Milliseconds rest = kLookEvery;
   if (!needed) {
-    rest = RestWithoutNeed();
+    rest = RestWithoutNeed(unguarded);
   } else {
     NoteLoss();
     const Result<StoreClient*> client = Connect(connection_, authority_);
@@ -145,19 +141,43 @@ OwnerKeeper::Milliseconds OwnerKeeper::AuthorityStep() {
   return rest;
 }
 
-OwnerKeeper::Milliseconds OwnerKeeper::RestWithoutNeed() {
+OwnerKeeper::Milliseconds OwnerKeeper::RestWithoutNeed(bool unguarded) {
   if (ownership_.standing() == Standing::kNotNeeded && ownership_.MayWrite(INT64_MAX - 1)) {
     return kUnneeded;
   }
   if (lease_.epoch() != 0) Release(false);
   lease_.Lose();
   owner_ = false;
-  ownership_.follower_claimed_.store(false);
-  connection_.reset();
   look_connection_.reset();
+  if (unguarded && !former_closed_) {
+    if (const Status closed = CloseBefore(connection_, authority_); !closed) {
+      Seek(Explain(authority_, closed.error().message));
+      return kLookEvery;
+    }
+    former_closed_ = true;
+  }
+  connection_.reset();
+  if (!unguarded) ownership_.follower_claimed_.store(false);
   ownership_.deadline_us_.store(INT64_MAX);
   Adopt(Standing::kNotNeeded, "");
   return kUnneeded;
+}
+
+// Whoever mirrored before, a process that was killed or one that should not be there:
+// nothing of theirs is executed after this (design R8).
+Status OwnerKeeper::CloseBefore(Connection& connection, const StoreLink& link) {
+  const Result<StoreClient*> client = Connect(connection, link);
+  if (!client) return tl::unexpected(client.error());
+  const Result<size_t> closed = LeaseStore(**client).CloseOthers(ownership_.id());
+  if (!closed) {
+    connection.reset();
+    return tl::unexpected(closed.error());
+  }
+  if (*closed > 0) {
+    log::Info("connections of other proxies were closed",
+              {{"store", link.role()}, {"connections", *closed}});
+  }
+  return {};
 }
 
 Status OwnerKeeper::Decide(LeaseStore& store) {
@@ -215,7 +235,7 @@ Status OwnerKeeper::Acquire(LeaseStore& store, const Sighting& seen) {
       record_, {record_.id, begun.epoch, pair, replication::TenureRecord::State::kHeld});
   if (!written) return tl::unexpected(written.error());
   if (!*written) {  // somebody was faster
-    Wake();
+    ownership_.Look();
     return {};
   }
   lease_.Acquired(sent_us, pair);
@@ -254,7 +274,7 @@ Status OwnerKeeper::Renew(LeaseStore& store, bool restore) {
                                    : store.Extend(record_.lease_ms);
   if (!renewed) return tl::unexpected(renewed.error());
   if (!*renewed) {
-    Wake();
+    ownership_.Look();
     return {};
   }
   lease_.Renewed(sent_us);

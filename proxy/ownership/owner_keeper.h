@@ -56,11 +56,11 @@ class OwnerKeeper {
   template <class Step>
   void Run(Step step);
   Result<StoreClient*> Connect(Connection& connection, const StoreLink& link);
-  void Wake();
 
   // owner_keeper.cc: the authority
   Milliseconds AuthorityStep();
-  Milliseconds RestWithoutNeed();
+  Milliseconds RestWithoutNeed(bool unguarded);
+  Status CloseBefore(Connection& connection, const StoreLink& link);
   Status Decide(LeaseStore& store);
   Status Acquire(LeaseStore& store, const replication::Sighting& seen);
   Status Renew(LeaseStore& store, bool restore);
@@ -73,6 +73,7 @@ class OwnerKeeper {
   void Adopt(Standing standing, const std::string& detail);
   // follower_claim.cc
   Milliseconds FollowerStep();
+  Milliseconds FollowerStepUnguarded();
   Status ClaimFollower(LeaseStore& store);
   Status TakeFollower(LeaseStore& store, const replication::Sighting& seen,
                       const replication::OwnerRecord& self);
@@ -97,7 +98,8 @@ class OwnerKeeper {
   // Guarded by Ownership's mutex for waiting.
   bool stop_ = false;
   bool needed_ = false;
-  uint64_t tries_ = 0;  // of the authority's thread
+  bool unguarded_ = false;  // something is mirrored, and ownership is switched off
+  uint64_t tries_ = 0;      // of the authority's thread
   uint64_t raise_above_ = 0;
   std::optional<replication::OwnerRecord> self_;  // while we own the authority
   Interrupt interrupt_;
@@ -108,10 +110,11 @@ class OwnerKeeper {
   std::string authority_run_id_;
   replication::Lease lease_;
   bool owner_ = false;
-  bool former_closed_ = false;
+  bool former_closed_ = false;       // of this tenure; unguarded: since the start
   replication::OwnerRecord record_;  // as it was written last
   // Of the follower's thread.
   Connection follower_connection_;
+  bool follower_closed_ = false;  // unguarded: what was there before
 };
 
 }  // namespace crossfade::proxy

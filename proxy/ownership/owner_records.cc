@@ -76,12 +76,11 @@ std::string OwnerKeeper::Explain(const StoreLink& link, const std::string& error
                      (error.starts_with("it refused") ? ") does not let this proxy own it: "
                                                       : ") is not reachable: ") +
                      error;
-  if (error.find("NOPERM") != error.npos) {
-    text +=
-        "; grant its user ~crossfade:* +watch +unwatch +multi +exec +mget +set +del +pttl "
-        "+pexpire +client|list +client|kill, or set ownership.enabled: false";
-  }
-  return text;
+  if (error.find("NOPERM") == error.npos) return text;
+  if (!options_.settings.enabled) return text + "; grant its user +client|list +client|kill";
+  return text +
+         "; grant its user ~crossfade:* +watch +unwatch +multi +exec +mget +set +del +pttl "
+         "+pexpire +client|list +client|kill, or set ownership.enabled: false";
 }
 
 std::string OwnerKeeper::ReadJournalOwner() const {

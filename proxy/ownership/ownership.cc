@@ -31,7 +31,10 @@ std::string RandomId() {
 Ownership::Ownership() : id_(RandomId()) {}
 
 void Ownership::NoteKeyspaceWrite() {
-  if (standing() == Standing::kNotNeeded) return;
+  if (standing() != Standing::kNotNeeded) Look();
+}
+
+void Ownership::Look() {
   {
     const std::lock_guard lock(wake_mutex_);
     ++looks_wanted_;
@@ -42,7 +45,7 @@ void Ownership::NoteKeyspaceWrite() {
 void Ownership::NoteFollowerLost() {
   follower_losses_.fetch_add(1);
   follower_claimed_.store(false, std::memory_order_release);
-  NoteKeyspaceWrite();
+  Look();
 }
 
 std::shared_ptr<const Ownership::Records> Ownership::records() const {

@@ -91,6 +91,7 @@ class Ownership {
 
  private:
   friend class OwnerKeeper;
+  void Look();  // the keeper shall, at once
 
   const std::string id_;
   std::atomic<int64_t> deadline_us_{0};
