@@ -8,7 +8,7 @@ namespace crossfade::proxy {
 
 void Lane::SentAttempt(replication::WaiterId waiter, uint32_t questions, bool recorded,
                        bool changes, size_t bytes) {
-  if (recorded) last_intent_ = std::max(last_intent_, writes_.back().intent);
+  if (recorded) AwaitJournalOfLastWrite();
   Attempt& attempt = attempts_.Push();
   attempt.waiter = waiter;
   attempt.questions = questions;

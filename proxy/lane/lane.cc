@@ -93,12 +93,17 @@ replication::WriteRecord& Lane::NewWrite() {
   return write;
 }
 
-void Lane::SentWrite(ReplyTo to, RequestClass type, size_t bytes) {
+void Lane::AwaitJournalOfLastWrite() {
   last_intent_ = std::max(last_intent_, writes_.back().intent);
+}
+
+void Lane::SentWrite(ReplyTo to, RequestClass type, size_t bytes) {
+  AwaitJournalOfLastWrite();
   Push(Kind::kWrite, type, bytes, to);
 }
 
 void Lane::SentGuarded(ReplyTo to, size_t bytes) {
+  AwaitJournalOfLastWrite();
   SentSkipped(9, 0);
   Push(Kind::kGuarded, RequestClass::kWrite, bytes, to);
 }

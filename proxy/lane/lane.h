@@ -156,6 +156,7 @@ class Lane final : public StoreConnectionOwner {
   void SendAgain();
   void FailAgain(std::string_view reason);
   void HoldSyncs(bool hold);
+  void AwaitJournalOfLastWrite();
   bool AwaitsJournal() const;
 
   Worker& worker_;

@@ -194,6 +194,22 @@ TEST_P(Journal, AFlushThatWasUnderWayIsNotLost) {
   EXPECT_EQ(migration_.ExpectEqualWhenDrained().keys_compared, 5u);
 }
 
+// It is in the journal before it is sent, without a write behind it that sees to that.
+TEST_P(Journal, AFlushThatIsTheLastCommandIsNotLost) {
+  ASSERT_TRUE(migration_.StartLive());
+  Write("done:", 50);
+  RedisClient client(migration_.proxy->port()), in_1(migration_.proxy->port());
+  ASSERT_TRUE(in_1.Call({"SELECT", "1"}).ok());
+  ASSERT_TRUE(in_1.Call({"SET", "stays", "value"}).ok());
+  ASSERT_TRUE(migration_.proxy->AwaitDrained());
+  kill(migration_.fresh.pid(), SIGSTOP);
+  EXPECT_EQ(client.Call({"FLUSHDB"}).text, "OK");
+  migration_.proxy->Kill();
+  kill(migration_.fresh.pid(), SIGCONT);
+  ASSERT_TRUE(StartAgain());
+  EXPECT_EQ(migration_.ExpectEqualWhenDrained().keys_compared, 1u);
+}
+
 TEST_P(Journal, AFolderOfOtherStoresOrInUseIsRefused) {
   ASSERT_TRUE(migration_.StartLive());
   ProxyConfig same = migration_.config;
