@@ -367,10 +367,10 @@ void Lane::TakeSync(std::string_view frame, std::unique_lock<std::mutex>& lock) 
 
 // ---- The connection
 
-// Its bytes have not been sent, so that the authority owes nothing.
-bool Lane::AwaitsJournal() const {
+// Nothing has been sent that the authority owes an answer to.
+bool Lane::AwaitsJournal() {
   const IntentCommitter* const journal = worker_.core().journal.get();
-  return journal != nullptr && journal->Holds(last_intent_);
+  return journal != nullptr && out().unanswered() == 0 && journal->Holds(last_intent_);
 }
 
 bool Lane::MaySend() {

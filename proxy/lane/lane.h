@@ -157,7 +157,7 @@ class Lane final : public StoreConnectionOwner {
   void FailAgain(std::string_view reason);
   void HoldSyncs(bool hold);
   void AwaitJournalOfLastWrite();
-  bool AwaitsJournal() const;
+  bool AwaitsJournal();
 
   Worker& worker_;
   LaneKey key_;

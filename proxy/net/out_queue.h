@@ -32,6 +32,7 @@ class OutQueue {
   void AppendShared(replication::Block* block, const char* data, size_t size);
 
   size_t unsent() const { return unsent_; }
+  size_t unanswered() const { return held_ - unsent_; }  // of what has been sent
   // How many buffers it filled in.
   int Gather(iovec* vectors, int most) const;
   void Sent(size_t size);
@@ -41,7 +42,7 @@ class OutQueue {
   // Copies `size` bytes of those not answered, from `offset` on, behind `to`.
   void CopyUnanswered(size_t offset, size_t size, std::string& to) const;
   // Nothing that has been sent will be wanted again.
-  void ReleaseSent() { Answered(held_ - unsent_); }
+  void ReleaseSent() { Answered(unanswered()); }
   void Clear();
 
  private:

@@ -1,11 +1,14 @@
 // The intent journal across crashes of the proxy, bad files and full disks.
 #include <sys/resource.h>
 
+#include <atomic>
 #include <csignal>
 #include <filesystem>
 #include <fstream>
+#include <thread>
 
 #include "tests/e2e/migration.h"
+#include "tests/support/raw_client.h"
 
 namespace crossfade::test {
 namespace {
@@ -208,6 +211,34 @@ TEST_P(Journal, AFlushThatIsTheLastCommandIsNotLost) {
   kill(migration_.fresh.pid(), SIGCONT);
   ASSERT_TRUE(StartAgain());
   EXPECT_EQ(migration_.ExpectEqualWhenDrained().keys_compared, 1u);
+}
+
+// That writes wait for the disk all the time does not hide it.
+TEST_P(Journal, AnAuthorityThatHangsUnderWritesIsNoticed) {
+  migration_.config.limits = {{"command_timeout", "500ms"}};
+  ASSERT_TRUE(migration_.StartLive());
+  RedisClient waits(migration_.proxy->port());
+  ASSERT_TRUE(waits.Call({"SET", "k", "v"}).ok());
+  migration_.legacy.Pause();
+  waits.Send({"GET", "k"});
+  const auto begun = std::chrono::steady_clock::now();
+  std::atomic<bool> stop{false};
+  std::thread writer([&] {
+    std::string set;
+    EncodeCommand(set, {"SET", "k", "w"});
+    RawClient client(migration_.proxy->port());
+    for (int i = 0; i < 15'000 && !stop; ++i) {
+      client.SendRaw(set);
+      std::this_thread::sleep_for(std::chrono::microseconds(200));  // the pace
+    }
+  });
+  const Value reply = waits.Read();
+  stop = true;
+  writer.join();
+  EXPECT_NE(reply.text.find("did not answer within"), std::string::npos) << Render(reply);
+  EXPECT_LT(std::chrono::steady_clock::now() - begun, std::chrono::seconds(2));
+  migration_.legacy.Resume();
+  migration_.ExpectEqualWhenDrained();
 }
 
 TEST_P(Journal, AFolderOfOtherStoresOrInUseIsRefused) {
