@@ -93,7 +93,6 @@ Status IntentCommitter::Begin(const std::function<void(replication::Replicator&)
 // The first block is written at once, so that a folder which can't be written shows now.
 Status IntentCommitter::BeginGeneration(const std::function<void(replication::Replicator&)>& tell) {
   ++generation_;
-  replication::SegmentHeader header;
   {
     const std::lock_guard core_lock(core_.mutex);
     core_.replicator.BeginJournal(generation_, {.total_bytes = settings_.disk_bytes});
@@ -102,9 +101,11 @@ Status IntentCommitter::BeginGeneration(const std::function<void(replication::Re
     committed_.store(written_, std::memory_order_release);
   }
   reason_.clear();
-  RefuseWrites(false);
   WritePending();
-  return reason_.empty() ? Status() : Fail(reason_);
+  if (!reason_.empty()) return Fail(reason_);
+  told_.clear();
+  RefuseWrites(false);
+  return {};
 }
 
 void IntentCommitter::Settle() {
@@ -192,10 +193,9 @@ void IntentCommitter::RemoveUnneeded(const Removal& removal) {
 }
 
 void IntentCommitter::GiveUp(const std::string& reason) {
-  const bool first = reason_.empty() && failures_ == 0;
   ++failures_;
   const bool refuse = settings_.on_error == config::JournalError::kRefuse;
-  if (first || reason_ != reason) {
+  if (std::exchange(told_, reason) != reason) {
     log::Error(refuse ? "the intent journal can't be written: writes are refused"
                       : "the intent journal can't be written: should the proxy crash now, the "
                         "follower will be copied again",
@@ -211,35 +211,37 @@ void IntentCommitter::GiveUp(const std::string& reason) {
     (void)files_->RemoveGeneration(generation_);
     return;
   }
-  RefuseWrites(true);
   LetGo();
 }
 
-// Nothing more is sent before no start can take what is on the disk for complete.
+// Nothing more is sent before no start can take what is on the disk for complete:
+// until then Commit waits, or says no.
 void IntentCommitter::LetGo() {
   const Status marked = files_->MarkSuspect(true);
   marked_ = marked_ || marked;
   const Status removed = files_->RemoveAll();
   let_go_ = marked || removed;
-  blocked_.store(!let_go_);
+  const bool blocked = blocked_.exchange(!let_go_);
+  RefuseWrites(!let_go_ || settings_.on_error == config::JournalError::kRefuse);
   if (!let_go_) {
+    if (blocked) return;
     log::Error("nor can it be marked as incomplete or removed: writes are refused until it can",
                {{"reason", marked.error().message}});
     return;
   }
-  RefuseWrites(settings_.on_error == config::JournalError::kRefuse);
   committed_.store(UINT64_MAX, std::memory_order_release);
   for (const auto& worker : core_.workers) worker->Wake();
 }
 
 void IntentCommitter::RefuseWrites(bool refuse) {
-  if (refuse == refuses_writes_) return;
-  refuses_writes_ = refuse;
   std::string text;
   if (refuse) {
     text = "MISCONF crossfade: the intent journal can't be written (" + reason_ +
-           "), and journal.on_error is refuse: no write is accepted until it can be";
+           (let_go_ ? "), and journal.on_error is refuse" : "), nor marked as incomplete") +
+           ": no write is accepted until it can be";
   }
+  if (text == refusal_) return;
+  refusal_ = text;
   for (const auto& worker : core_.workers) {
     worker->Post([text, to = worker.get()] { to->RefuseWrites(text); });
   }

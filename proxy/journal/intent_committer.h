@@ -90,6 +90,7 @@ class IntentCommitter {
   replication::JournalBlock block_;  // scratch
   std::string bytes_;                // scratch
   std::string reason_;               // why it failed; empty: it works
+  std::string told_;                 // the one that was logged last, since it worked
   bool begun_ = false;
   Removal removal_;
   SegmentName removed_below_;
@@ -101,7 +102,7 @@ class IntentCommitter {
 
   std::atomic<uint64_t> committed_{0};
   std::atomic<bool> blocked_{false};  // failed, and not let go: clients get errors
-  bool refuses_writes_ = false;
+  std::string refusal_;               // that workers were told to give
 
   std::condition_variable sync_wanted_;
   bool stop_ = false;

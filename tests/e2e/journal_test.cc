@@ -267,6 +267,18 @@ class FullDisk : public Journal {
   bool AwaitJournal(const std::string& state) {
     return Await([&] { return JournalState() == state; });
   }
+  uint64_t Failures() { return migration_.Status()["journal"].value("failures", uint64_t{0}); }
+  // What the next writes get while it is tried three times to begin the journal anew.
+  Value FirstOtherReplyWhileFailing(bool ok) {
+    RedisClient client(migration_.proxy->port());
+    for (const uint64_t until = Failures() + 3; Failures() < until;) {
+      for (int i = 0; i < 2'000; ++i) {
+        const Value reply = client.Call({"SET", "k", "v"});
+        if (reply.ok() != ok) return reply;
+      }
+    }
+    return {};
+  }
 };
 
 INSTANTIATE_TEST_SUITE_P(Mode, FullDisk, ::testing::Values("process", "disk"),
@@ -281,6 +293,7 @@ TEST_P(FullDisk, TheMirrorIsSuspectUntilItCanBeWrittenAgain) {
   EXPECT_NE(migration_.proxy->Metrics().find("crossfade_journal_state{state=\"failed\"} 1"),
             std::string::npos);
   EXPECT_EQ(FirstSegment(), "");  // nothing that a start could take for complete
+  EXPECT_EQ(FirstOtherReplyWhileFailing(true).text, "");
   Limit(RLIM_INFINITY);
   ASSERT_TRUE(AwaitJournal("ok"));
   ASSERT_TRUE(migration_.proxy->AwaitDrained());
@@ -328,6 +341,7 @@ TEST_P(FullDisk, WritesAreRefusedWhereThatIsAskedFor) {
   EXPECT_TRUE(refused.text.starts_with("MISCONF crossfade: the intent journal")) << refused.text;
   EXPECT_FALSE(client.Call({"EVAL", "return redis.call('SET', KEYS[1], '1')", "1", "k"}).ok());
   EXPECT_TRUE(client.Call({"GET", "before:1"}).ok());
+  EXPECT_EQ(FirstOtherReplyWhileFailing(false).text, "");
   Limit(RLIM_INFINITY);
   EXPECT_TRUE(Await([&] { return client.Call({"SET", "k", "2"}).ok(); }));
   migration_.ExpectEqualWhenDrained();
