@@ -184,16 +184,21 @@ Session::Step Session::SendPlain(bool is_read, const std::string& request) {
   return Step::kDone;
 }
 
+// A lane is there, the keys are hashed, and replies are put in order where they must be.
+bool Session::MayGoOn(const CommandSpec& spec, Args args, bool& all, Step& step) {
+  if (!NeedsLane(step)) return false;
+  HashKeys(db_, spec, args, all);
+  if (!plan().ordered() || Ordering()) return true;
+  paused_ |= kDrain;
+  step = Step::kPaused;
+  return false;
+}
+
 Session::Step Session::SendRead(const CommandSpec& spec, Args args, const std::string& request) {
   if (!plan().ordered() && !plan().shadows() && !ordered_) return SendPlain(true, request);
   Step step = Step::kDone;
-  if (!NeedsLane(step)) return step;
   bool all = false;
-  HashKeys(db_, spec, args, all);
-  if (plan().ordered() && !Ordering()) {
-    paused_ |= kDrain;
-    return Step::kPaused;
-  }
+  if (!MayGoOn(spec, args, all, step)) return step;
   FollowerReadTicket ticket;
   if (plan().follower_reads() && DecideRead(spec, args, ticket)) {
     ++process_.world.counts.follower_reads;
@@ -272,13 +277,8 @@ Session::Step Session::SendWrite(const CommandSpec& spec, Args args, const std::
     return SendPlain(false, request);
   }
   Step step = Step::kDone;
-  if (!NeedsLane(step)) return step;
   bool all = false;
-  HashKeys(db_, spec, args, all);
-  if (plan().ordered() && !Ordering()) {
-    paused_ |= kDrain;
-    return Step::kPaused;
-  }
+  if (!MayGoOn(spec, args, all, step)) return step;
   if (all && ordered_ && ordered_->unanswered(Source::kFollower) > 0) {
     paused_ |= kFollower;
     return Step::kPaused;

@@ -69,6 +69,7 @@ class Session {
   bool SendShadow(const routing::CommandSpec& spec, Args args, const std::string& request);
   bool Ordering();
   bool NeedsLane(Step& step);  // false: not now
+  bool MayGoOn(const routing::CommandSpec& spec, Args args, bool& all, Step& step);
   bool MustWaitForFollower(std::span<const uint64_t> hashes);
   bool EnterGate(std::span<const uint64_t> hashes, bool all, bool may_wait);
   void LeaveGate();

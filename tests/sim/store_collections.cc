@@ -61,16 +61,22 @@ std::string Push(Call& c) {
   return Integer(size);
 }
 
+// Takes out what `at` points to, which the reply tells.
+template <class Elements>
+std::string TakeOut(Call& c, Elements& elements, typename Elements::const_iterator at,
+                    int64_t deadline) {
+  const std::string element = *at;
+  elements.erase(at);
+  c.Put(c.args[1], std::move(elements), deadline);
+  return Bulk(element);
+}
+
 std::string Pop(Call& c) {
   List list;
   int64_t deadline = 0;
   if (!c.Open(c.args[1], list, deadline)) return kWrongType;
   if (list.empty()) return kNil;
-  const auto at = c.args[0] == "LPOP" ? list.begin() : list.end() - 1;
-  const std::string element = *at;
-  list.erase(at);
-  c.Put(c.args[1], std::move(list), deadline);
-  return Bulk(element);
+  return TakeOut(c, list, c.args[0] == "LPOP" ? list.begin() : list.end() - 1, deadline);
 }
 
 std::string Lmove(Call& c) {
@@ -116,12 +122,8 @@ std::string Spop(Call& c) {
   int64_t deadline = 0;
   if (!c.Open(c.args[1], set, deadline)) return kWrongType;
   if (set.empty()) return kNil;
-  const auto at =
-      std::next(set.begin(), static_cast<std::ptrdiff_t>(c.store.env().random.Below(set.size())));
-  const std::string member = *at;
-  set.erase(at);
-  c.Put(c.args[1], std::move(set), deadline);
-  return Bulk(member);
+  const uint64_t place = c.store.env().random.Below(set.size());
+  return TakeOut(c, set, std::next(set.begin(), static_cast<std::ptrdiff_t>(place)), deadline);
 }
 
 std::string Smove(Call& c) {
