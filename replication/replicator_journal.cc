@@ -44,9 +44,7 @@ void Replicator::RecordState() {
   }
   const JournalState state{claim_, !scripts_.claim.holds(), clock_offset_ms_, authority_run_id_,
                            follower_run_id_};
-  if (journal_->state() == state) return;
-  journal_->SetState(state);
-  journal_->ReplaceFormer();
+  if (journal_->state() != state) journal_->SetState(state);
 }
 
 void Replicator::BeginJournal(uint64_t generation, IntentJournal::Sizes sizes) {
@@ -70,7 +68,7 @@ void Replicator::NoteFollowerIsOurs() {
 }
 
 void Replicator::CloseJournal() {
-  if (journal_) journal_->Close();
+  if (journal_) journal_->RecordClosed();
 }
 
 void Replicator::SetStores(std::string authority_run_id, std::string follower_run_id) {

@@ -52,31 +52,36 @@ uint64_t IntentJournal::Dirty(JournalKey key) {
   return segments_.back().index;
 }
 
-void IntentJournal::Clean(JournalKey key, uint64_t segment) {
-  AppendKey(RecordTag::kClean, key, records_);
-  if (segment < segments_.front().index || segment > segments_.back().index) return;
+// A key that this segment calls dirty is not counted there any more. False when the
+// segment is gone.
+bool IntentJournal::TakeOpen(uint64_t segment) {
+  if (segment < segments_.front().index || segment > segments_.back().index) return false;
   Segment& of = segments_[segment - segments_.front().index];
   CROSSFADE_CHECK(of.open_dirty > 0);
   --of.open_dirty;
+  return true;
+}
+
+void IntentJournal::Clean(JournalKey key, uint64_t segment) {
+  AppendKey(RecordTag::kClean, key, records_);
+  TakeOpen(segment);
 }
 
 uint64_t IntentJournal::DirtyStill(JournalKey key, uint64_t segment) {
-  CROSSFADE_CHECK(segment >= segments_.front().index && segment <= segments_.back().index);
-  Segment& of = segments_[segment - segments_.front().index];
-  CROSSFADE_CHECK(of.open_dirty > 0);
-  --of.open_dirty;
+  CROSSFADE_CHECK(TakeOpen(segment));
   return Dirty(key);
 }
 
 void IntentJournal::SetState(const JournalState& state) {
   state_ = state;
   AppendState(state, records_);
+  replace_former_ = true;
   if (state.claim == FollowerClaim::kLive) return;
   // Dirtiness says nothing of a follower that is not live.
   for (Segment& segment : segments_) segment.open_dirty = 0;
 }
 
-void IntentJournal::Close() { AppendTag(RecordTag::kClosed, records_); }
+void IntentJournal::RecordClosed() { AppendTag(RecordTag::kClosed, records_); }
 
 void IntentJournal::DropDone(uint64_t low_water) {
   while (segments_.size() > 1) {
@@ -98,21 +103,20 @@ bool IntentJournal::Take(uint64_t low_water, int64_t unix_ms, JournalBlock& bloc
   block.generation = generation_;
   block.segment = current.index;
   block.begins_segment = std::exchange(new_segment_, false);
-  block.last_intent = next_intent_ - 1;
   block.records.clear();
   block.records.swap(records_);
   block.replaces_generations = std::exchange(replace_former_, false);
   block_first_ = next_intent_;
   told_low_water_ = low_water;
 
-  current.last_intent = block.last_intent;
+  current.last_intent = next_intent_ - 1;
   current.bytes += block.records.size() + kBlockOverhead;
   bytes_ += block.records.size() + kBlockOverhead;
   DropDone(low_water);
   block.remove_below = segments_.front().index;
   block.header = {blocks_++, first_intent, low_water, unix_ms, block.remove_below};
   if (segments_.back().bytes >= sizes_.segment_bytes) {
-    segments_.push_back({segments_.back().index + 1, block.last_intent, 0, 0});
+    segments_.push_back({segments_.back().index + 1, next_intent_ - 1, 0, 0});
     new_segment_ = true;
     AppendState(state_, records_);
   }

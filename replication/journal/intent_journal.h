@@ -24,7 +24,6 @@ struct JournalBlock {
   uint64_t generation = 0;
   uint64_t segment = 0;
   bool begins_segment = false;
-  uint64_t last_intent = 0;  // all writes up to it are in this block or one before
   std::string records;
   uint64_t remove_below = 0;  // segments with a lower index are not needed once it is written
   bool replaces_generations = false;  // nor are those of former generations
@@ -48,18 +47,15 @@ class IntentJournal {
   void Clean(JournalKey key, uint64_t segment);
   // The same key again, so that the segment which said so may go.
   uint64_t DirtyStill(JournalKey key, uint64_t segment);
+  // What is dirty has been recorded: once this is written, what former generations
+  // say is not needed any more.
   void SetState(const JournalState& state);
   const JournalState& state() const { return state_; }
-  void Close();  // the last record
+  void RecordClosed();  // the last record
 
   // ---- Blocks.
   // False when there is nothing that the last block did not say. There is a first one.
   bool Take(uint64_t low_water, int64_t unix_ms, JournalBlock& block);
-  // All open dirtiness and the state have been recorded: what former generations
-  // say is not needed any more once that is written.
-  void ReplaceFormer() { replace_former_ = true; }
-  uint64_t generation() const { return generation_; }
-  uint64_t last_intent() const { return next_intent_ - 1; }
 
   // ---- Room. Segments go from the oldest on, once all in them is done.
   uint64_t bytes() const { return bytes_; }
@@ -80,6 +76,7 @@ class IntentJournal {
     uint64_t open_dirty = 0;
   };
   void Number(uint64_t number);
+  bool TakeOpen(uint64_t segment);
   void DropDone(uint64_t low_water);
 
   const uint64_t generation_;

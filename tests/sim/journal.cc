@@ -120,8 +120,7 @@ void Committer::WriteBlock(size_t bytes_at_most) {
   disk_.Append(name, std::string_view(bytes).substr(0, bytes_at_most));
   if (bytes_at_most == SIZE_MAX && env.tracing) {
     env.Trace("journal block " + std::to_string(block_.header.number) + " low water " +
-              std::to_string(block_.header.low_water) + " up to " +
-              std::to_string(block_.last_intent));
+              std::to_string(block_.header.low_water));
   }
 }
 

@@ -26,10 +26,7 @@ class Written {
   std::vector<std::string> segments;
   uint64_t first = 0;  // index of segments[0]
 
-  void Live() {
-    journal.SetState({FollowerClaim::kLive, false, 5, "authority", "follower"});
-    journal.ReplaceFormer();
-  }
+  void Live() { journal.SetState({FollowerClaim::kLive, false, 5, "authority", "follower"}); }
   void Flush(uint64_t low_water) {
     JournalBlock block;
     if (!journal.Take(low_water, 1000, block)) return;
@@ -138,7 +135,7 @@ TEST(Recovery, AnotherBootIsOnlyGoodEnoughInModeDiskOrWhenItEndedInOrder) {
     written.Flush(0);
     EXPECT_EQ(written.Recover(2).claim,
               mode == JournalMode::kDisk ? FollowerClaim::kLive : FollowerClaim::kOurs);
-    written.journal.Close();
+    written.journal.RecordClosed();
     written.Flush(0);
     EXPECT_EQ(written.Recover(2).claim, FollowerClaim::kLive);
     written.journal.Write(1, JournalKey{0, "a"});  // it did not end after all
