@@ -10,13 +10,9 @@
 namespace crossfade::proxy {
 
 Applier::Applier(Worker& worker)
-    : worker_(worker),
-      connection_(worker.loop(), worker.core().follower(),
-                  {.name = ConnectionName(worker.core().ownership.id(), "applier"),
-                   .kill_former = true,
-                   .connect_timeout_us =
-                       std::chrono::microseconds(worker.limits().connect_timeout).count()},
-                  *this) {}
+    : ConnectionHolder(
+          worker, worker.core().follower(),
+          {.name = ConnectionName(worker.core().ownership.id(), "applier"), .kill_former = true}) {}
 
 void Applier::PublishFigures() {
   Core& core = worker_.core();
@@ -98,8 +94,6 @@ void Applier::Begin() {
   core.feed_wanted.store(true);
 }
 
-void Applier::OnStoreHasMore() { worker_.QueueRead(&connection_); }
-
 void Applier::OnStoreLost(std::string_view reason) {
   if (std::exchange(unclaimed_, false)) return scanner_.Reset();
   spdlog::warn("the follower's connection was lost store={} address={} reason=\"{}\"",
@@ -113,8 +107,6 @@ void Applier::OnStoreLost(std::string_view reason) {
 
 void Applier::Halt() { connection_.Abandon("this proxy does not own the stores"); }
 
-void Applier::OnStoreUnreachable(std::string_view) {}
-
 void Applier::Tick(int64_t now_us) {
   const Ownership& ownership = worker_.core().ownership;
   if (!ownership.MayWrite(now_us)) return Halt();
@@ -124,15 +116,12 @@ void Applier::Tick(int64_t now_us) {
   connection_.Open(now_us);
   connection_.Tick(now_us);
   if (!ready()) return;
-  const int64_t timeout = std::chrono::microseconds(worker_.limits().command_timeout).count();
   bool awaits = false;
   {
     const std::lock_guard lock(worker_.core().mutex);
     awaits = worker_.core().replicator.AwaitsReply();
   }
-  if (awaits && now_us - last_reply_us_ > timeout) {
-    connection_.Drop("it did not answer within limits.command_timeout");
-  }
+  if (awaits && Overdue(last_reply_us_)) DropOverdue();
 }
 
 }  // namespace crossfade::proxy

@@ -5,14 +5,14 @@
 
 #include <vector>
 
-#include "proxy/backend/store_connection.h"
+#include "proxy/backend/connection_holder.h"
 #include "replication/replicator.h"
 
 namespace crossfade::proxy {
 
 class Worker;
 
-class Applier final : public StoreConnectionOwner {
+class Applier final : public ConnectionHolder {
  public:
   explicit Applier(Worker& worker);
 
@@ -24,17 +24,12 @@ class Applier final : public StoreConnectionOwner {
 
   void OnStoreReady() override;
   void OnStoreBytes() override;
-  void OnStoreHasMore() override;
   void OnStoreLost(std::string_view reason) override;
-  void OnStoreUnreachable(std::string_view reason) override;
 
  private:
   void Begin();
   void PublishFigures();  // needs the replication lock
 
-  Worker& worker_;
-  StoreConnection connection_;
-  routing::ReplyScanner scanner_;
   std::vector<replication::Piece> pieces_;
   int64_t last_reply_us_ = 0;
   bool unclaimed_ = false;  // connected, but the follower is not ours

@@ -16,13 +16,7 @@ constexpr int64_t kProbeEveryUs = 500'000;
 // A store that takes our connections without a password takes clients' too,
 // until it says otherwise.
 AuthDesk::AuthDesk(Worker& worker)
-    : worker_(worker),
-      connection_(worker.loop(), worker.core().authority(),
-                  {.name = "",
-                   .bare = true,
-                   .connect_timeout_us =
-                       std::chrono::microseconds(worker.limits().connect_timeout).count()},
-                  *this),
+    : ConnectionHolder(worker, worker.core().authority(), {.name = "", .bare = true}),
       anonymous_(worker.core().authority().endpoint().password.empty() ? Anonymous::kOpen
                                                                        : Anonymous::kUnknown) {
   connection_.Open(worker.now_us());
@@ -72,9 +66,8 @@ void AuthDesk::SendProbe() {
 
 void AuthDesk::Tick(int64_t now_us) {
   connection_.Tick(now_us);
-  const int64_t timeout = std::chrono::microseconds(worker_.limits().command_timeout).count();
-  if (!questions_.empty() && now_us - questions_.front().asked_us > timeout) {
-    if (connection_.ready()) connection_.Drop("it did not answer within limits.command_timeout");
+  if (!questions_.empty() && Overdue(questions_.front().asked_us)) {
+    if (connection_.ready()) DropOverdue();
     Answer("-ERR crossfade: the " + connection_.link().role() +
            " store (authority) did not check the password in time\r\n");
   }
@@ -160,8 +153,6 @@ void AuthDesk::OnStoreReady() {
   probe_wanted_ = true;
   next_probe_us_ = 0;
 }
-
-void AuthDesk::OnStoreHasMore() { worker_.QueueRead(&connection_); }
 
 // What was not answered is asked again: to ask twice does no harm.
 void AuthDesk::OnStoreLost(std::string_view) {

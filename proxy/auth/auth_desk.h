@@ -13,14 +13,14 @@
 #include <string_view>
 #include <vector>
 
-#include "proxy/backend/store_connection.h"
+#include "proxy/backend/connection_holder.h"
 
 namespace crossfade::proxy {
 
 class Session;
 class Worker;
 
-class AuthDesk final : public StoreConnectionOwner {
+class AuthDesk final : public ConnectionHolder {
  public:
   explicit AuthDesk(Worker& worker);
 
@@ -46,7 +46,6 @@ class AuthDesk final : public StoreConnectionOwner {
 
   void OnStoreReady() override;
   void OnStoreBytes() override;
-  void OnStoreHasMore() override;
   void OnStoreLost(std::string_view reason) override;
   void OnStoreUnreachable(std::string_view reason) override;
 
@@ -67,9 +66,6 @@ class AuthDesk final : public StoreConnectionOwner {
   void Decide(Anonymous now);
   void Answer(std::string_view reply);
 
-  Worker& worker_;
-  StoreConnection connection_;
-  routing::ReplyScanner scanner_;
   std::deque<Question> questions_;  // unanswered, in order
   std::deque<Sent> sent_;
   std::vector<Delayed> delayed_;

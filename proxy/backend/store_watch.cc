@@ -22,13 +22,7 @@ constexpr int64_t kOftenUs = 100'000;
 }  // namespace
 
 StoreWatch::StoreWatch(Worker& worker, StoreLink& link, bool authority)
-    : worker_(worker),
-      authority_(authority),
-      connection_(worker.loop(), link,
-                  {.name = "crossfade:watch",
-                   .connect_timeout_us =
-                       std::chrono::microseconds(worker.limits().connect_timeout).count()},
-                  *this) {
+    : ConnectionHolder(worker, link, {.name = "crossfade:watch"}), authority_(authority) {
   connection_.Open(worker.now_us());
 }
 
@@ -50,9 +44,7 @@ void StoreWatch::Tick(int64_t now_us) {
   if (asked_) {
     const int64_t waits_us = now_us - asked_us_;
     health_.OnLate(waits_us);
-    if (waits_us > std::chrono::microseconds(worker_.limits().command_timeout).count()) {
-      connection_.Drop("it did not answer within limits.command_timeout");
-    }
+    if (Overdue(asked_us_)) DropOverdue();
   } else if (connection_.ready() && now_us >= next_us_) {
     Ask();
   }
@@ -192,14 +184,9 @@ void StoreWatch::Publish() {
                                      (states & kUnwell) != 0 || report.evicts);
 }
 
-void StoreWatch::OnStoreHasMore() { worker_.QueueRead(&connection_); }
-
 void StoreWatch::OnStoreLost(std::string_view reason) {
   scanner_.Reset();
-  const bool late = std::exchange(asked_, false) &&
-                    worker_.now_us() - asked_us_ >
-                        std::chrono::microseconds(worker_.limits().command_timeout).count();
-  if (late) health_.OnUnreachable(reason);
+  if (std::exchange(asked_, false) && Overdue(asked_us_)) health_.OnUnreachable(reason);
 }
 
 void StoreWatch::OnStoreUnreachable(std::string_view reason) {

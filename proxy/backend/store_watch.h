@@ -4,23 +4,21 @@
 // lives on worker 0, in its thread alone.
 #pragma once
 
-#include "proxy/backend/store_connection.h"
+#include "proxy/backend/connection_holder.h"
 #include "routing/store_health.h"
 
 namespace crossfade::proxy {
 
 class Worker;
 
-class StoreWatch final : public StoreConnectionOwner {
+class StoreWatch final : public ConnectionHolder {
  public:
   StoreWatch(Worker& worker, StoreLink& link, bool authority);
 
   void Tick(int64_t now_us);
-  StoreConnection& connection() { return connection_; }
 
   void OnStoreReady() override;
   void OnStoreBytes() override;
-  void OnStoreHasMore() override;
   void OnStoreLost(std::string_view reason) override;
   void OnStoreUnreachable(std::string_view reason) override;
 
@@ -34,10 +32,7 @@ class StoreWatch final : public StoreConnectionOwner {
   void Publish();
   bool Settled();
 
-  Worker& worker_;
   const bool authority_;
-  StoreConnection connection_;
-  routing::ReplyScanner scanner_;
   routing::StoreHealth health_;
   routing::StoreStates told_ = 0;
   bool asked_ = false;

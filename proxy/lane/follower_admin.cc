@@ -7,13 +7,9 @@
 namespace crossfade::proxy {
 
 FollowerAdmin::FollowerAdmin(Worker& worker)
-    : worker_(worker),
-      connection_(worker.loop(), worker.core().follower(),
-                  {.name = ConnectionName(worker.core().ownership.id(),
-                                          "admin:" + std::to_string(worker.index())),
-                   .connect_timeout_us =
-                       std::chrono::microseconds(worker.limits().connect_timeout).count()},
-                  *this) {
+    : ConnectionHolder(worker, worker.core().follower(),
+                       {.name = ConnectionName(worker.core().ownership.id(),
+                                               "admin:" + std::to_string(worker.index()))}) {
   connection_.Open(worker.now_us());
 }
 
@@ -62,14 +58,8 @@ void FollowerAdmin::OnStoreBytes() {
 
 void FollowerAdmin::Tick(int64_t now_us) {
   connection_.Tick(now_us);
-  const int64_t timeout = std::chrono::microseconds(worker_.limits().command_timeout).count();
-  if (commands_.empty() || now_us - commands_.front().since_us <= timeout) return;
-  connection_.Drop("it did not answer within limits.command_timeout");
+  if (!commands_.empty() && Overdue(commands_.front().since_us)) DropOverdue();
 }
-
-void FollowerAdmin::OnStoreReady() {}
-
-void FollowerAdmin::OnStoreHasMore() { worker_.QueueRead(&connection_); }
 
 void FollowerAdmin::OnStoreLost(std::string_view reason) {
   scanner_.Reset();

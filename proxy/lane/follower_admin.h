@@ -8,26 +8,23 @@
 #include <string>
 #include <string_view>
 
-#include "proxy/backend/store_connection.h"
+#include "proxy/backend/connection_holder.h"
 #include "proxy/lane/lane.h"
 #include "replication/ring.h"
 
 namespace crossfade::proxy {
 
-class FollowerAdmin final : public StoreConnectionOwner {
+class FollowerAdmin final : public ConnectionHolder {
  public:
   explicit FollowerAdmin(Worker& worker);
 
-  StoreConnection& connection() { return connection_; }
   // Delivers `reply` (the authority's) once the follower has executed the request
   // too, else an error that says what was done. Never fails silently: a follower
   // that is not reachable is such an error.
   void Run(ReplyTo to, std::string_view request, std::string reply);
   void Tick(int64_t now_us);
 
-  void OnStoreReady() override;
   void OnStoreBytes() override;
-  void OnStoreHasMore() override;
   void OnStoreLost(std::string_view reason) override;
   void OnStoreUnreachable(std::string_view reason) override;
 
@@ -41,9 +38,6 @@ class FollowerAdmin final : public StoreConnectionOwner {
   void Refuse(const Command& command, std::string_view reason);
   void RefuseAll(std::string_view reason);
 
-  Worker& worker_;
-  StoreConnection connection_;
-  routing::ReplyScanner scanner_;
   replication::Ring<Command> commands_{8};
 };
 

@@ -23,19 +23,15 @@ bool StoreIsUnwell(std::string_view frame, const LaneKey& key) {
 }  // namespace
 
 FollowerReader::FollowerReader(Worker& worker, LaneKey key)
-    : worker_(worker),
-      key_(key),
-      connection_(worker.loop(), worker.core().follower(),
-                  {.name = ConnectionName(
-                       worker.core().ownership.id(),
-                       "reader:" + std::to_string(worker.index()) + ":" + std::to_string(key.db)),
-                   .db = key.db,
-                   .protocol = key.protocol,
-                   .kill_former = false,
-                   .login = worker.LoginOf(key.user),
-                   .connect_timeout_us =
-                       std::chrono::microseconds(worker.limits().connect_timeout).count()},
-                  *this) {
+    : ConnectionHolder(worker, worker.core().follower(),
+                       {.name = ConnectionName(worker.core().ownership.id(),
+                                               "reader:" + std::to_string(worker.index()) + ":" +
+                                                   std::to_string(key.db)),
+                        .db = key.db,
+                        .protocol = key.protocol,
+                        .kill_former = false,
+                        .login = worker.LoginOf(key.user)}),
+      key_(key) {
   connection_.Open(worker.now_us());
 }
 
@@ -126,8 +122,6 @@ void FollowerReader::TakeReply(const Read& read, std::string_view frame,
 
 void FollowerReader::OnStoreReady() { told_refused_ = false; }
 
-void FollowerReader::OnStoreHasMore() { worker_.QueueRead(&connection_); }
-
 void FollowerReader::OnStoreLost(std::string_view) {
   worker_.breaker().ConnectionLost(worker_.now_us());
   scanner_.Reset();
@@ -150,10 +144,7 @@ void FollowerReader::OnStoreUnreachable(std::string_view) {
 
 void FollowerReader::Tick(int64_t now_us) {
   connection_.Tick(now_us);
-  const int64_t timeout = std::chrono::microseconds(worker_.limits().command_timeout).count();
-  if (ready() && !reads_.empty() && now_us - reads_.front().sent_us > timeout) {
-    connection_.Drop("it did not answer within limits.command_timeout");
-  }
+  if (ready() && !reads_.empty() && Overdue(reads_.front().sent_us)) DropOverdue();
 }
 
 }  // namespace crossfade::proxy

@@ -8,7 +8,7 @@
 #include <string_view>
 #include <vector>
 
-#include "proxy/backend/store_connection.h"
+#include "proxy/backend/connection_holder.h"
 #include "proxy/lane/lane.h"
 #include "replication/replicator.h"
 #include "replication/ring.h"
@@ -25,19 +25,17 @@ struct FollowerReadTicket {
   routing::Breaker::Permit permit;
 };
 
-class FollowerReader final : public StoreConnectionOwner {
+class FollowerReader final : public ConnectionHolder {
  public:
   FollowerReader(Worker& worker, LaneKey key);
 
   bool ready() const { return connection_.ready(); }
-  StoreConnection& connection() { return connection_; }
   void Send(ReplyTo to, std::string_view request, uint64_t key_hash, bool one_key,
             const FollowerReadTicket& ticket);
   void Tick(int64_t now_us);
 
   void OnStoreReady() override;
   void OnStoreBytes() override;
-  void OnStoreHasMore() override;
   void OnStoreLost(std::string_view reason) override;
   void OnStoreUnreachable(std::string_view reason) override;
 
@@ -54,11 +52,8 @@ class FollowerReader final : public StoreConnectionOwner {
   bool Counts(const Read& read, std::string_view frame);
   void KeysOf(const Read& read, bool names);
 
-  Worker& worker_;
   const LaneKey key_;
-  StoreConnection connection_;
   bool told_refused_ = false;  // that the user is refused, since it was accepted last
-  routing::ReplyScanner scanner_;
   replication::Ring<Read> reads_{256};
   routing::RequestDecoder decoder_;
   std::vector<replication::Replicator::ReadKey> keys_;

@@ -31,20 +31,16 @@ std::string_view GuardedReply(std::string_view exec) {
 }  // namespace
 
 Lane::Lane(Worker& worker, LaneKey key)
-    : worker_(worker),
+    : ConnectionHolder(worker, worker.core().authority(),
+                       {.name = ConnectionName(worker.core().ownership.id(),
+                                               "lane:" + std::to_string(worker.index()) + ":" +
+                                                   std::to_string(key.db)),
+                        .db = key.db,
+                        .protocol = key.protocol,
+                        .kill_former = true,
+                        .login = worker.LoginOf(key.user)}),
       key_(key),
       id_(worker.core().TakeLaneId()),
-      connection_(worker.loop(), worker.core().authority(),
-                  {.name = ConnectionName(
-                       worker.core().ownership.id(),
-                       "lane:" + std::to_string(worker.index()) + ":" + std::to_string(key.db)),
-                   .db = key.db,
-                   .protocol = key.protocol,
-                   .kill_former = true,
-                   .login = worker.LoginOf(key.user),
-                   .connect_timeout_us =
-                       std::chrono::microseconds(worker.limits().connect_timeout).count()},
-                  *this),
       held_(!worker.owns()) {
   connection_.Open(worker.now_us());
 }
@@ -392,8 +388,6 @@ void Lane::OnStoreReady() {
   WakeWaiting();
 }
 
-void Lane::OnStoreHasMore() { worker_.QueueRead(&connection_); }
-
 // What was sent before a script may have to wait for it too: replies are sent when
 // all that came with them has run.
 bool Lane::BehindScript(int64_t since_us) const {
@@ -413,7 +407,7 @@ void Lane::Tick(int64_t now_us) {
                             (in_flight_.head() < scripts_end_ ? kScriptPatienceUs : 0);
     if (now_us - std::max(first.sent_us, busy_us_) > timeout) {
       may_send_again_ = false;
-      connection_.Drop("it did not answer within limits.command_timeout");
+      DropOverdue();
     }
   }
   if (connection_.ready() && !full()) WakeWaiting();

@@ -11,7 +11,7 @@
 #include <unordered_set>
 #include <vector>
 
-#include "proxy/backend/store_connection.h"
+#include "proxy/backend/connection_holder.h"
 #include "proxy/lane/attempt.h"
 #include "proxy/lane/lane_key.h"
 #include "proxy/snapshot.h"
@@ -30,7 +30,7 @@ struct ReplyTo {
   static constexpr uint64_t kUnordered = UINT64_MAX;
 };
 
-class Lane final : public StoreConnectionOwner {
+class Lane final : public ConnectionHolder {
  public:
   Lane(Worker& worker, LaneKey key);
   ~Lane();
@@ -43,7 +43,6 @@ class Lane final : public StoreConnectionOwner {
   bool held() const { return held_; }
   bool reads_only() const { return connection_.ready() && held_; }
   void Hold(bool hold);
-  StoreConnection& connection() { return connection_; }
   OutQueue& out() { return connection_.out(); }
   bool full() const;
 
@@ -103,7 +102,6 @@ class Lane final : public StoreConnectionOwner {
 
   void OnStoreReady() override;
   void OnStoreBytes() override;
-  void OnStoreHasMore() override;
   void OnStoreLost(std::string_view reason) override;
   void OnStoreUnreachable(std::string_view reason) override;
   bool MaySend() override;
@@ -159,12 +157,9 @@ class Lane final : public StoreConnectionOwner {
   void AwaitJournalOfLastWrite();
   bool AwaitsJournal();
 
-  Worker& worker_;
   LaneKey key_;
   const replication::LaneId id_;
-  StoreConnection connection_;
   Session* owner_ = nullptr;
-  routing::ReplyScanner scanner_;
   replication::Ring<InFlight> in_flight_{256};
   replication::Ring<replication::WriteRecord> writes_{256};
   replication::Ring<replication::KeyName> syncs_{16};
