@@ -179,7 +179,7 @@ Status SegmentFiles::MarkSuspect(bool suspect) {
 
 bool SegmentFiles::MarkedSuspect() const {
   char mark = kValid;
-  return pread(lock_, &mark, 1, 0) == 1 && mark == kSuspect;
+  return pread(lock_, &mark, 1, 0) < 0 || mark == kSuspect;
 }
 
 Status SegmentFiles::RemoveAll() {

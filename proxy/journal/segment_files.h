@@ -47,7 +47,7 @@ class SegmentFiles {
   // One byte beside the segments, which takes no room on a full disk: that they are
   // not complete, whatever they say. It is on the disk when this returns.
   Status MarkSuspect(bool suspect);
-  bool MarkedSuspect() const;
+  bool MarkedSuspect() const;  // or it can't be read
   const std::string& folder() const { return folder_; }
   // The folder was another run's before.
   bool used_before() const { return used_before_; }
