@@ -268,10 +268,10 @@ class FullDisk : public Journal {
     return Await([&] { return JournalState() == state; });
   }
   uint64_t Failures() { return migration_.Status()["journal"].value("failures", uint64_t{0}); }
-  // What the next writes get while it is tried three times to begin the journal anew.
+  // What the next writes get while it is tried to begin the journal anew.
   Value FirstOtherReplyWhileFailing(bool ok) {
     RedisClient client(migration_.proxy->port());
-    for (const uint64_t until = Failures() + 3; Failures() < until;) {
+    for (const uint64_t until = Failures() + 2; Failures() < until;) {
       for (int i = 0; i < 2'000; ++i) {
         const Value reply = client.Call({"SET", "k", "v"});
         if (reply.ok() != ok) return reply;
