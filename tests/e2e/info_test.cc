@@ -6,23 +6,14 @@
 namespace crossfade::test {
 namespace {
 
-class Info : public ::testing::TestWithParam<int> {
+class Info : public OneClient {
  protected:
-  void SetUp() override {
-    migration_.config.workers = GetParam();
-    ASSERT_TRUE(migration_.StartLive());
-    client_.emplace(migration_.proxy->port());
-  }
-  Value Call(const Args& args) { return client_->Call(args); }
   static std::string Field(const std::string& info, const std::string& name) {
     const size_t at = info.find("\r\n" + name + ":");
     if (at == std::string::npos) return "(none)";
     const size_t begin = at + name.size() + 3;
     return info.substr(begin, info.find("\r\n", begin) - begin);
   }
-
-  Migration migration_;
-  std::optional<RedisClient> client_;
 };
 
 INSTANTIATE_TEST_SUITE_P(Each, Info, ::testing::Values(1, 2), WorkersName);

@@ -60,4 +60,18 @@ class Migration {
 bool Await(const std::function<bool()>& holds,
            std::chrono::milliseconds timeout = std::chrono::seconds(20));
 
+// A live mirror with so many workers, and one client of it.
+class OneClient : public ::testing::TestWithParam<int> {
+ protected:
+  void SetUp() override {
+    migration_.config.workers = GetParam();
+    ASSERT_TRUE(migration_.StartLive());
+    client_.emplace(migration_.proxy->port());
+  }
+  Value Call(const Args& args) { return client_->Call(args); }
+
+  Migration migration_;
+  std::optional<RedisClient> client_;
+};
+
 }  // namespace crossfade::test

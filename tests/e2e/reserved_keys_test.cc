@@ -6,14 +6,8 @@
 namespace crossfade::test {
 namespace {
 
-class ReservedKeys : public ::testing::TestWithParam<int> {
+class ReservedKeys : public OneClient {
  protected:
-  void SetUp() override {
-    migration_.config.workers = GetParam();
-    ASSERT_TRUE(migration_.StartLive());
-    client_.emplace(migration_.proxy->port());
-  }
-  Value Call(const Args& args) { return client_->Call(args); }
   bool Kept(const RedisServer& store) {
     RedisClient direct(store.port());
     return direct.Call({"EXISTS", "crossfade:owner", "crossfade:tenure"}).integer == 2;
@@ -24,9 +18,6 @@ class ReservedKeys : public ::testing::TestWithParam<int> {
     EXPECT_EQ(migration_.Status()["ownership"].value("epoch", 0), 1);
     EXPECT_EQ(migration_.Status()["ownership"].value("losses", 9), 0);
   }
-
-  Migration migration_;
-  std::optional<RedisClient> client_;
 };
 
 TEST_P(ReservedKeys, AreNotListedNorCounted) {
