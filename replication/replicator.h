@@ -161,9 +161,9 @@ class Replicator {
   // Sees to it that the follower has the script, from here on in the log. Returns
   // true when something was logged.
   bool GiveScript(Script& script);
-  // Of the authority's libraries, at the beginning of a copy: in the log, so that
-  // what clients change meanwhile comes behind.
-  void GiveLibrary(std::string_view text);
+  // The authority's libraries, at the beginning of a copy: in the log, so that what
+  // clients change meanwhile comes behind. `alone`: the follower has others too.
+  void GiveLibraries(const std::vector<Library>& libraries, bool alone);
 
   // A lane was lost with writes unanswered that its server may yet execute: no
   // key may be synced before that connection is known to be dead (design R8).

@@ -28,11 +28,15 @@ bool Replicator::GiveScript(Script& script) {
   return true;
 }
 
-void Replicator::GiveLibrary(std::string_view text) {
+void Replicator::GiveLibraries(const std::vector<Library>& libraries, bool alone) {
   if (!recorded()) return;
-  std::string command;
-  routing::AppendCommand(command, {"FUNCTION", "LOAD", "REPLACE", text});
-  log_.Append(EntryKind::kLibrary, {}, command, {}, nullptr).keys.Set({}, false);
+  const auto give = [this](std::initializer_list<std::string_view> args) {
+    std::string command;
+    routing::AppendCommand(command, args);
+    log_.Append(EntryKind::kLibrary, {}, command, {}, nullptr).keys.Set({}, false);
+  };
+  if (alone) give({"FUNCTION", "FLUSH"});
+  for (const Library& library : libraries) give({"FUNCTION", "LOAD", "REPLACE", library.text});
 }
 
 // Libraries may have changed between the sending and the run. Replies come in the

@@ -157,7 +157,7 @@ void MirrorDriver::Step(const ActivePlan& plan) {
     if ((other || stale) && core_.authority().ready.load() > 0) {
       Result<StoreClient> authority = Connect(core_.authority());
       if (authority && other) LearnCommands(*authority);
-      if (authority && stale) (void)LearnLibraries(*authority, false);  // tried again
+      if (authority && stale) (void)LearnLibraries(*authority, nullptr);  // tried again
     }
     const std::string follower = core_.follower().run_id();
     if (!commands_.empty() && follower != lacks_of_ && core_.follower().ready.load() > 0) {
@@ -324,7 +324,7 @@ void MirrorDriver::StartMirroring(const ActivePlan& plan) {
     core_.replicator.SetStores(authority_run_id, follower_run_id);
     if (!trusted) core_.replicator.BeginCopy();
   }
-  if (const Status given = LearnLibraries(*authority, true); !given) {
+  if (const Status given = LearnLibraries(*authority, &*follower); !given) {
     return SetProgress("connecting", "the functions can't be copied: " + given.error().message);
   }
   if (trusted) {

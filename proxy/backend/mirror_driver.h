@@ -61,7 +61,8 @@ class MirrorDriver {
   bool Enumerate(StoreClient& store, const Counts& counts, bool count_progress);
   bool AwaitRoom();
   void LearnExpiries(const ActivePlan& plan);
-  Status LearnLibraries(StoreClient& authority, bool give_to_follower);
+  // Given to the follower, too, unless it is nullptr.
+  Status LearnLibraries(StoreClient& authority, StoreClient* follower);
   bool FinishResuming();
   bool Settled(const ActivePlan& plan) const;
   // No other one has been published; asked with the replication lock held.

@@ -1,4 +1,6 @@
 // MirrorDriver: what it learns of the stores once they are mirrored.
+#include <algorithm>
+
 #include "proxy/backend/libraries.h"
 #include "proxy/backend/mirror_driver.h"
 #include "proxy/core.h"
@@ -22,7 +24,7 @@ bool MirrorDriver::FinishResuming() {
     const std::lock_guard lock(core_.mutex);
     core_.replicator.set_clock_offset_ms(*theirs - *followers);
   }
-  if (const Status given = LearnLibraries(*authority, true); !given) {
+  if (const Status given = LearnLibraries(*authority, &*follower); !given) {
     SetProgress("connecting", "the functions can't be copied: " + given.error().message);
     return false;
   }
@@ -30,9 +32,15 @@ bool MirrorDriver::FinishResuming() {
   return true;
 }
 
-// What clients change of them while they are read comes behind in the log, if it
-// is to be given to the follower; else what was read may be of before, and is read again.
-Status MirrorDriver::LearnLibraries(StoreClient& authority, bool give_to_follower) {
+// What clients change of them while they are read comes behind in the log, if they
+// are to be given to the follower; else what was read may be of before, and is read again.
+Status MirrorDriver::LearnLibraries(StoreClient& authority, StoreClient* follower) {
+  std::vector<replication::Library> former;
+  if (follower != nullptr) {
+    auto found = ReadLibraries(*follower, *core_.table.load());
+    if (!found) return tl::unexpected(found.error());
+    former = std::move(*found);
+  }
   while (true) {
     uint64_t changes = 0;
     {
@@ -45,10 +53,14 @@ Status MirrorDriver::LearnLibraries(StoreClient& authority, bool give_to_followe
     replication::ScriptBook& book = core_.replicator.scripts();
     if (book.library_changes() != changes) continue;
     book.PutLibraries(*libraries);
-    if (!give_to_follower) return {};
-    for (const replication::Library& library : *libraries) {
-      core_.replicator.GiveLibrary(library.text);
-    }
+    if (follower == nullptr) return {};
+    // One that was deleted meanwhile may keep another's functions from being loaded.
+    const bool others = std::any_of(former.begin(), former.end(), [&](const auto& library) {
+      return std::none_of(libraries->begin(), libraries->end(), [&](const auto& wanted) {
+        return wanted.verdict.name == library.verdict.name;
+      });
+    });
+    core_.replicator.GiveLibraries(*libraries, others);
     core_.feed_wanted.store(true);
     return {};
   }

@@ -45,6 +45,19 @@ TEST_P(FunctionsTest, LibrariesAreCopiedAndTheirChangesMirrored) {
   EXPECT_EQ(OnNew({"FUNCTION", "LIST"}).elements.size(), 0u);
 }
 
+// As one that was deleted while the proxy was away, and its function taken by another.
+TEST_P(FunctionsTest, LibrariesThatTheFollowerAloneHasAreRemoved) {
+  std::string former = LibraryThatAdds(5);
+  former.replace(former.find("lib"), 3, "former");
+  ASSERT_EQ(OnNew({"FUNCTION", "LOAD", former}).text, "former");
+  ASSERT_EQ(OnLegacy({"FUNCTION", "LOAD", LibraryThatAdds(1)}).text, "lib");
+  Start();
+  EXPECT_EQ(Client().Call({"FCALL", "add", "1", "n"}).integer, 1);
+  const nlohmann::json status = ExpectEqual();
+  EXPECT_EQ(Sum(status.at("drift")), 0u) << status.at("drift");
+  EXPECT_EQ(OnNew({"FUNCTION", "LIST", "WITHCODE"}), OnLegacy({"FUNCTION", "LIST", "WITHCODE"}));
+}
+
 // A call must run on the follower with the very library that the authority had.
 TEST_P(FunctionsTest, CallsAmongChangesOfTheirLibrary) {
   Start();
