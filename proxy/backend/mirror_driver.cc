@@ -333,8 +333,8 @@ void MirrorDriver::StartMirroring(const ActivePlan& plan) {
     return;
   }
   // Counted again, now that no write goes unrecorded: a db may have had its first key.
-  const Result<Counts> to_copy = authority->CountKeys();
-  const Result<Counts> to_check = follower->CountKeys();
+  const Result<Counts> to_copy = CountClientKeys(*authority);
+  const Result<Counts> to_check = CountClientKeys(*follower);
   if (to_copy && to_check) Copy(*authority, *follower, *to_copy, *to_check);
 }
 
@@ -425,9 +425,10 @@ void MirrorDriver::Copy(StoreClient& authority, StoreClient& follower,
 }
 
 // Marks every key dirty, so that it is synced. False when the copy must begin
-// again, later.
+// again, later. What an empty db holds by now is not left from before.
 bool MirrorDriver::Enumerate(StoreClient& store, const Counts& counts, bool count_progress) {
   for (const auto& [db, keys] : counts) {
+    if (keys == 0) continue;
     const Result<StoreClient::Reply> selected = store.Command({"SELECT", std::to_string(db)});
     if (!selected) {
       SetProgress("connecting", "enumerating the keys failed: " + selected.error().message);
@@ -442,19 +443,22 @@ bool MirrorDriver::Enumerate(StoreClient& store, const Counts& counts, bool coun
       }
       cursor = TextOf(*(*page)->element[0]);
       const redisReply& names = *(*page)->element[1];
+      uint64_t found = 0;
       {
         const std::lock_guard lock(core_.mutex);
         if (core_.replicator.state() != MirrorState::kCopying) return false;
         for (size_t i = 0; i < names.elements; ++i) {
           const std::string_view name = TextOf(*names.element[i]);
-          if (!routing::IsReserved(name)) core_.replicator.AddScanned(db, name);
+          if (routing::IsReserved(name)) continue;
+          core_.replicator.AddScanned(db, name);
+          ++found;
         }
       }
       core_.feed_wanted.store(true);
       core_.workers[0]->Wake();
       if (count_progress) {
         const std::lock_guard lock(mutex_);
-        progress_.copied += names.elements;
+        progress_.copied += found;
         progress_.total = std::max(progress_.total, progress_.copied);
       }
       if (!AwaitRoom()) return false;
