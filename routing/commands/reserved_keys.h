@@ -14,7 +14,7 @@ inline constexpr std::string_view kTenureKey = "crossfade:tenure";  // who did l
 inline constexpr std::string_view kWaitKey = "crossfade:wait";      // written by WAIT, and deleted
 
 // Part of every request's path: one comparison for nearly all names.
-inline bool IsReserved(std::string_view name) {
+[[gnu::always_inline]] inline bool IsReserved(std::string_view name) {
   if (name.size() - kWaitKey.size() > kTenureKey.size() - kWaitKey.size()) [[likely]] {
     return false;
   }
