@@ -21,7 +21,7 @@ uint64_t LoadSize(double share) {
 }
 
 std::chrono::milliseconds RunTime() {
-  return std::chrono::milliseconds(FromEnvironment("CROSSFADE_E2E_SECONDS", 5) * 1000);
+  return std::chrono::milliseconds(FromEnvironment("CROSSFADE_E2E_SECONDS", 3) * 1000);
 }
 
 uint64_t TestSeed() {
