@@ -174,6 +174,10 @@ Session::Step Session::NeedsLane() {
   if (lane_ == nullptr) lane_ = &worker_.LaneOf(key_);
   const bool ready = lane_->ready() || (lane_->reads_only() && InHandOnlyReads());
   if (ready && !lane_->full() && in_flight_ < limits::kSessionInFlightMax) return Step::kDone;
+  return WaitForLane(ready);
+}
+
+Session::Step Session::WaitForLane(bool ready) {
   const std::string& refused = lane_->connection().refused();
   const std::string not_owner = lane_->reads_only() ? worker_.core().ownership.refusal() : "";
   if (ready || (refused.empty() && lane_->connection().error().empty() && not_owner.empty())) {

@@ -170,6 +170,7 @@ class Session final : public Pollable {
                      std::string_view request);
   Step Refuse(const routing::CommandSpec* spec, routing::Args args, ClientError kind);
   Step NeedsLane();
+  [[gnu::noinline]] Step WaitForLane(bool ready);  // off the usual path
   bool InHandOnlyReads() const;
   Step SendPlain(const routing::CommandSpec& spec, routing::Args args, std::string_view request,
                  RequestClass type);
