@@ -258,6 +258,11 @@ bool Server::Ready(std::string& why) const {
 std::string Server::Resume(const std::string& reason) {
   Core& core = impl_->core;
   const uint32_t reasons = core.read_suspension.reasons();
+  if (impl_->driver->loss_refused()) {
+    log::Info("an operator takes the authority as it is", {{"reason", reason}});
+    impl_->driver->AcceptLoss();
+    return "the new store is made equal to the legacy store as it is now";
+  }
   log::Info("an operator resumes follower reads",
             {{"reason", reason}, {"suspended", core.read_suspension.Text()}});
   if ((reasons & ReadSuspension::kAuthorityEvicted) == 0) {

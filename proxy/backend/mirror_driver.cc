@@ -3,7 +3,6 @@
 #include <spdlog/spdlog.h>
 
 #include <algorithm>
-#include <numeric>
 
 #include "proxy/backend/client_keys.h"
 #include "proxy/worker/worker.h"
@@ -22,11 +21,6 @@ constexpr milliseconds kConnectTimeout{1'000};
 // The enumeration keeps this far ahead of the key syncs.
 constexpr size_t kDirtyAhead = 20'000;
 
-uint64_t Sum(const std::map<uint32_t, uint64_t>& counts) {
-  return std::accumulate(counts.begin(), counts.end(), uint64_t{0},
-                         [](uint64_t sum, const auto& of_db) { return sum + of_db.second; });
-}
-
 }  // namespace
 
 MirrorDriver::MirrorDriver(Core& core, ActivePlanPtr plan) : core_(core), plan_(std::move(plan)) {
@@ -40,6 +34,7 @@ void MirrorDriver::AdoptFormer(const replication::Recovered& former) {
   using replication::FollowerClaim;
   const bool ours = former.claim != FollowerClaim::kNothing;
   if (ours) former_follower_ = former.state.follower_run_id;
+  copied_from_ = former.state.authority_run_id;
   const bool stores_known =
       !former.state.authority_run_id.empty() && !former.state.follower_run_id.empty();
   if (plan_->mirrors && former.claim == FollowerClaim::kLive && stores_known) {
@@ -309,7 +304,10 @@ void MirrorDriver::StartMirroring(const ActivePlan& plan) {
   resumed_ = false;
   core_.follower().SetFound(Sum(*follower_counts));
   bool trusted = false;
-  if (!MayBeWritten(plan, *follower, *authority_counts, *follower_counts, trusted)) return;
+  if (!MayBeWritten(plan, *follower, *authority_counts, *follower_counts, trusted) ||
+      !MayRemove(*authority_counts, *follower_counts)) {
+    return;
+  }
   {
     const std::lock_guard lock(core_.mutex);
     if (!core_.replicator.Quiet())
@@ -321,6 +319,7 @@ void MirrorDriver::StartMirroring(const ActivePlan& plan) {
     const std::lock_guard lock(core_.mutex);
     if (theirs && followers) core_.replicator.set_clock_offset_ms(*theirs - *followers);
     begun_ = true;
+    copied_from_ = authority_run_id;
     core_.replicator.SetStores(authority_run_id, follower_run_id);
     if (!trusted) core_.replicator.BeginCopy();
   }
@@ -336,71 +335,6 @@ void MirrorDriver::StartMirroring(const ActivePlan& plan) {
   const Result<Counts> to_copy = CountClientKeys(*authority);
   const Result<Counts> to_check = CountClientKeys(*follower);
   if (to_copy && to_check) Copy(*authority, *follower, *to_copy, *to_check);
-}
-
-// A replica's keys change by writes that don't pass here.
-bool MirrorDriver::IsMaster(StoreClient& store, const StoreLink& link, const char* role) {
-  const Result<StoreClient::Reply> info = store.Command({"INFO", "replication"});
-  if (!info) {
-    SetProgress("connecting", "a store does not answer: " + info.error().message);
-    return false;
-  }
-  const routing::StoreReport report = routing::ParseStoreReport(TextOf(**info));
-  if (!report.replica) return true;
-  SetProgress("refused", "the " + link.role() + " store (" + role + ") is a replica of " +
-                             report.master + "; promote it, or give the address of its master");
-  return false;
-}
-
-// Whether the follower may be written to, by what it holds and how it is set up.
-bool MirrorDriver::MayBeWritten(const ActivePlan& plan, StoreClient& follower,
-                                const Counts& authority_counts, const Counts& follower_counts,
-                                bool& trusted) {
-  const Result<std::string> policy = follower.Config("maxmemory-policy");
-  const Result<std::string> memory = follower.Config("maxmemory");
-  if (policy && memory && *memory != "0" && *policy != "noeviction") {
-    SetProgress("refused", "the new store evicts keys (maxmemory-policy " + *policy +
-                               "), so it can't follow; set it to noeviction");
-    return false;
-  }
-  const Result<std::string> databases = follower.Config("databases");
-  const uint32_t last_db = authority_counts.empty() ? 0 : authority_counts.rbegin()->first;
-  if (databases && static_cast<uint32_t>(std::atoll(databases->c_str())) <= last_db) {
-    SetProgress("refused", "the legacy store uses db " + std::to_string(last_db) +
-                               ", the new store has only " + *databases +
-                               " databases; raise `databases` there");
-    return false;
-  }
-  const uint64_t held = Sum(follower_counts);
-  // Another process may hold what is somebody else's.
-  const bool ours = !former_follower_.empty() && core_.follower().run_id() == former_follower_;
-  if (begun_ || ours || held == 0) return true;
-  const Ownership::View ownership = core_.ownership.view();
-  const uint64_t wanted = Sum(authority_counts);
-  const std::string counts = "the new store holds " + std::to_string(held) +
-                             " keys, the legacy store " + std::to_string(wanted);
-  const bool trusts = plan.plan->settings.mirror.follower_data == config::FollowerData::kTrust;
-  if (!trusts && !ownership.follower_known) {
-    SetProgress("refused", counts +
-                               "; empty the new store, or set mirror.follower_data: trust if it "
-                               "is a copy of legacy");
-    return false;
-  }
-  // A former owner that did not end in step may have left anything undone.
-  trusted = trusts && held == wanted && !served_unmirrored_ && !journal_failed_ &&
-            (!ownership.former || ownership.in_step);
-  if (trusted) {
-    spdlog::info("the follower's data is trusted keys={}", held);
-  } else {
-    spdlog::warn(
-        "the follower's data can't be trusted, all of it is compared by copying "
-        "legacy_keys={} new_keys={} served_unmirrored={} former_owner={}",
-        wanted, held, served_unmirrored_,
-        !ownership.former   ? "none"
-        : ownership.in_step ? "in_step"
-                            : "unknown");
-  }
-  return true;
 }
 
 void MirrorDriver::Copy(StoreClient& authority, StoreClient& follower,

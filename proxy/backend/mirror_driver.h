@@ -33,6 +33,11 @@ class MirrorDriver {
   // Clients may write while nothing is mirrored: the follower can't be trusted.
   void NoteServedUnmirrored() { served_unmirrored_.store(true); }
 
+  // It refuses to copy, since the authority has lost its data; an operator takes
+  // the authority as it is.
+  bool loss_refused() const { return loss_refused_.load(); }
+  void AcceptLoss() { loss_accepted_.store(true); }
+
   struct Progress {
     std::string state;   // "off", "connecting", "refused", "copying", "live"
     std::string detail;  // one sentence for the operator, may be empty
@@ -56,6 +61,7 @@ class MirrorDriver {
   bool IsMaster(StoreClient& store, const StoreLink& link, const char* role);
   bool MayBeWritten(const ActivePlan& plan, StoreClient& follower, const Counts& authority_counts,
                     const Counts& follower_counts, bool& trusted);
+  bool MayRemove(const Counts& authority_counts, const Counts& follower_counts);
   void Copy(StoreClient& authority, StoreClient& follower, const Counts& authority_counts,
             const Counts& follower_counts);
   bool Enumerate(StoreClient& store, const Counts& counts, bool count_progress);
@@ -80,9 +86,12 @@ class MirrorDriver {
   std::thread thread_;
 
   std::atomic<bool> served_unmirrored_{false};
+  std::atomic<bool> loss_refused_{false}, loss_accepted_{false};
 
   // Of the thread alone.
   std::string former_follower_;  // run id of what a former process has written to
+  std::string copied_from_;      // run id of the authority when a copy last began
+  std::string lost_in_;          // of one that came without most of the keys
   bool begun_ = false;           // the follower was written to since the start
   bool resumed_ = false;         // live from the start, but not all is learnt that it takes
   bool journal_failed_ = false;  // there was a journal, which could not be relied on

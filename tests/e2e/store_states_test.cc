@@ -1,5 +1,7 @@
 // The states that a store can be in: each has its name, its metric, its line in
 // the log and its effect on reads, writes and the mirror.
+#include <filesystem>
+
 #include "tests/e2e/migration.h"
 #include "tests/support/ledger.h"
 
@@ -144,6 +146,40 @@ TEST_P(StoreStates, StoresThatComeBackWithTheirData) {
     EXPECT_GE(migration_.ExpectEqualWhenDrained().keys_compared, 100u);
   }
   EXPECT_TRUE(AwaitReadsAtFollower());
+}
+
+// What the new store still holds may be the last there is of it.
+TEST_P(StoreStates, AnAuthorityThatComesBackEmptyDoesNotEmptyTheFollower) {
+  Tell(migration_.legacy, {"SAVE"});
+  const std::string dump = migration_.legacy.dir() + "/dump.rdb";
+  migration_.legacy.Kill();
+  std::filesystem::rename(dump, dump + ".kept");
+  migration_.legacy.Start();
+  EXPECT_TRUE(AwaitState("legacy", "restarted_empty"));
+  const auto refused = [&] {
+    const nlohmann::json status = migration_.Status();
+    return status.value("mirror_state", "") == "refused" &&
+           status.value("mirror_detail", "").find("crossfade resume") != std::string::npos;
+  };
+  EXPECT_TRUE(Await(refused));
+  // Clients are served, and fill it again: that proves nothing.
+  for (int i = 1'000; i < 1'150; ++i)
+    ASSERT_TRUE(Await([&] { return client_->Call({"SET", Key(i), "new"}).ok(); }));
+  EXPECT_FALSE(Await([&] { return !refused(); }, milliseconds(2'500)));
+  EXPECT_EQ(Tell(migration_.fresh, {"EXISTS", Key(0), Key(99), Key(1'000)}).integer, 2);
+
+  // With its data again it goes on by itself; this time the operator takes it without.
+  migration_.legacy.Kill();
+  std::filesystem::rename(dump + ".kept", dump);
+  migration_.legacy.Start();
+  EXPECT_EQ(migration_.ExpectEqualWhenDrained().keys_compared, 100u);
+  migration_.legacy.Kill();
+  std::filesystem::remove(dump);
+  migration_.legacy.Start();
+  EXPECT_TRUE(Await(refused));
+  Set(1, "new");
+  EXPECT_EQ(migration_.proxy->Http("POST", "/api/v1/resume").status, 200);
+  EXPECT_EQ(migration_.ExpectEqualWhenDrained().keys_compared, 1u);
 }
 
 TEST_P(StoreStates, Loading) {
