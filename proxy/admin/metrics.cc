@@ -198,7 +198,7 @@ void WriteMirror(Writer& out, const Snapshot& s) {
   out.Single("crossfade_journal_bytes", "gauge",
              "Records that the intent journal keeps, before compression.", s.journal.bytes);
   out.Family("crossfade_journal_state", "gauge", "1 for the state the intent journal is in.");
-  for (const char* state : {"off", "ok", "failed"}) {
+  for (const char* state : {"off", "ok", "waiting", "failed"}) {
     out.Sample({{"state", state}}, s.journal.state == state ? 1 : 0);
   }
   out.Single("crossfade_journal_blocks_total", "counter", "Blocks written to the intent journal.",

@@ -119,6 +119,7 @@ void IntentCommitter::Settle() {
 bool IntentCommitter::CommitNow(uint64_t intent) {
   const std::lock_guard lock(mutex_);
   if (written_ < intent && reason_.empty()) WritePending();
+  NoteSyncTime(SyncUnderWay());
   return committed_.load(std::memory_order_acquire) >= intent;
 }
 
@@ -174,11 +175,15 @@ Status IntentCommitter::WriteBlock() {
   return {};
 }
 
+IntentCommitter::Clock::duration IntentCommitter::SyncUnderWay() const {
+  return syncing_since_ ? Clock::now() - *syncing_since_ : Clock::duration::zero();
+}
+
 // What waits for it is not the authority's fault.
 void IntentCommitter::NoteSyncTime(Clock::duration time) {
   if (time < kSlowSync || Clock::now() < next_slow_line_) return;
   next_slow_line_ = Clock::now() + kSlowLineEvery;
-  log::Warn("the disk is slow: writes waited for the intent journal to be synced",
+  log::Warn("the disk is slow: writes wait for the intent journal to be synced",
             {{"milliseconds",
               static_cast<uint64_t>(std::chrono::duration_cast<milliseconds>(time).count())},
              {"journal.dir", settings_.dir}});
@@ -283,13 +288,14 @@ void IntentCommitter::Sync(std::unique_lock<std::mutex>& lock) {
   const uint64_t generation = generation_;
   const int fd = files_->Duplicate();
   const Removal removal = std::exchange(removal_, {});
-  const auto begun = Clock::now();
+  syncing_since_ = Clock::now();
   lock.unlock();
   const int problem = fd < 0 || fdatasync(fd) != 0 ? errno : 0;
   if (fd >= 0) close(fd);
   lock.lock();
   ++syncs_;
-  NoteSyncTime(Clock::now() - begun);
+  NoteSyncTime(SyncUnderWay());
+  syncing_since_.reset();
   if (generation != generation_ || !reason_.empty()) return;
   if (problem != 0) return GiveUp(std::string("syncing the journal: ") + std::strerror(problem));
   committed_.store(target, std::memory_order_release);
@@ -323,8 +329,9 @@ void IntentCommitter::Close() {
 JournalSnapshot IntentCommitter::Figures() const {
   const std::lock_guard lock(mutex_);
   JournalSnapshot figures;
-  figures.state = reason_.empty() ? "ok" : "failed";
-  figures.reason = reason_;
+  const bool waiting = reason_.empty() && SyncUnderWay() >= kSlowSync;
+  figures.state = waiting ? "waiting" : reason_.empty() ? "ok" : "failed";
+  figures.reason = waiting ? "the disk does not end a sync, for which writes wait" : reason_;
   figures.blocks = blocks_;
   figures.syncs = syncs_;
   figures.failures = failures_;

@@ -18,6 +18,7 @@
 #include <functional>
 #include <memory>
 #include <mutex>
+#include <optional>
 #include <string>
 #include <thread>
 
@@ -71,6 +72,7 @@ class IntentCommitter {
     SegmentName below;
   };
   void RemoveUnneeded(const Removal& removal);
+  Clock::duration SyncUnderWay() const;
   void NoteSyncTime(Clock::duration time);
   void LetGo();
   void RefuseWrites(bool refuse);
@@ -99,6 +101,7 @@ class IntentCommitter {
   uint64_t written_ = 0;
   uint64_t blocks_ = 0, syncs_ = 0, failures_ = 0;
   Clock::time_point next_try_{}, next_slow_line_{};
+  std::optional<Clock::time_point> syncing_since_;
 
   std::atomic<uint64_t> committed_{0};
   std::atomic<bool> blocked_{false};  // failed, and not let go: clients get errors

@@ -3,6 +3,7 @@
 
 #include <atomic>
 #include <csignal>
+#include <cstdlib>
 #include <filesystem>
 #include <fstream>
 #include <thread>
@@ -255,6 +256,47 @@ TEST_P(Journal, AFolderOfOtherStoresOrInUseIsRefused) {
   ProxyProcess third(elsewhere);
   EXPECT_NE(third.AwaitRefusal().find("is of other stores"), std::string::npos);
   ASSERT_TRUE(StartAgain());
+}
+
+class SlowDisk : public Journal {
+ protected:
+  SlowDisk() : hang_(migration_.fresh.dir() + "/hang") {
+    setenv("LD_PRELOAD", SLOW_DISK_PATH, 1);
+    setenv("CROSSFADE_TEST_HANG", hang_.c_str(), 1);
+  }
+  ~SlowDisk() override {
+    unsetenv("LD_PRELOAD");
+    unsetenv("CROSSFADE_TEST_HANG");
+  }
+
+  const std::string hang_;
+};
+
+INSTANTIATE_TEST_SUITE_P(, SlowDisk, ::testing::Values("disk"),
+                         [](const auto& param) { return param.param; });
+
+// Nothing but the disk is to blame, and nothing is lost.
+TEST_P(SlowDisk, AHangingSyncIsSaidAndNothingIsLost) {
+  ASSERT_TRUE(migration_.StartLive());
+  Write("before:", 10);
+  ASSERT_TRUE(migration_.proxy->AwaitDrained());
+  std::ofstream(hang_).close();
+  RedisClient writer(migration_.proxy->port());
+  std::string set;
+  EncodeCommand(set, {"SET", "before:1", "after"});
+  writer.SendRaw(set);
+  EXPECT_TRUE(Await([&] { return JournalState() == "waiting"; }));
+  EXPECT_TRUE(Await([&] {
+    return migration_.proxy->LogTail(100).find("the disk is slow: writes wait") !=
+           std::string::npos;
+  }));
+  RedisClient legacy(migration_.legacy.port());
+  EXPECT_EQ(legacy.Call({"GET", "before:1"}).text, "value");
+  EXPECT_TRUE(migration_.Status()["stores"][0].value("connected", false));
+  std::filesystem::remove(hang_);
+  EXPECT_EQ(writer.Read().text, "OK");
+  EXPECT_EQ(JournalState(), "ok");
+  migration_.ExpectEqualWhenDrained();
 }
 
 // A file that may not grow stands for a full disk.
