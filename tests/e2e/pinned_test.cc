@@ -129,6 +129,14 @@ TEST_P(PinnedTest, AnswersAsAPlainServer) {
 
 INSTANTIATE_TEST_SUITE_P(Workers, PinnedTest, ::testing::Values(1, 2), WorkersName);
 
+// The proxy's own commands may stand before it.
+bool Shows(RawClient& monitor, const std::string& text) {
+  for (int i = 0; i < 20; ++i) {
+    if (monitor.Read().find(text) != std::string::npos) return true;
+  }
+  return false;
+}
+
 TEST(Monitor, ShowsWhatOthersDo) {
   Migration migration;
   ASSERT_TRUE(migration.StartLive());
@@ -136,9 +144,11 @@ TEST(Monitor, ShowsWhatOthersDo) {
   RawClient other(migration.proxy->port());
   EXPECT_EQ(monitor.Call({"MONITOR"}), "+OK\r\n");
   EXPECT_EQ(other.Call({"SET", "k", "v"}), "+OK\r\n");
-  EXPECT_NE(monitor.Read().find("\"SET\" \"k\" \"v\""), std::string::npos);
-  EXPECT_EQ(monitor.Call({"GET", "k"}), "-ERR Replica can't interact with the keyspace\r\n");
-  EXPECT_EQ(monitor.Call({"RESET"}), "+RESET\r\n");
+  EXPECT_TRUE(Shows(monitor, "\"SET\" \"k\" \"v\""));
+  monitor.Send({"GET", "k"});
+  EXPECT_TRUE(Shows(monitor, "-ERR Replica can't interact with the keyspace\r\n"));
+  monitor.Send({"RESET"});
+  EXPECT_TRUE(Shows(monitor, "+RESET\r\n"));
   EXPECT_EQ(monitor.Call({"GET", "k"}), "$1\r\nv\r\n");
 }
 
@@ -148,8 +158,7 @@ TEST(Monitor, ShowsTransactionsAsWrittenAndThoseThatAreRefused) {
   RawClient monitor(migration.proxy->port());
   RawClient other(migration.proxy->port());
   const auto shows = [&monitor](const std::string& command) {
-    const std::string line = monitor.Read();
-    EXPECT_NE(line.find(command), std::string::npos) << line;
+    EXPECT_TRUE(Shows(monitor, command)) << command;
   };
   EXPECT_EQ(monitor.Call({"MONITOR"}), "+OK\r\n");
   other.Call({"multi"});
