@@ -257,6 +257,9 @@ void Replicator::FinishEntry(LogEntry& entry, uint64_t seq, std::string_view fra
       if (!dirty_.empty() ||
           (entry.expected != 0 ? ReplyDigest(frame) != entry.expected : AnyError(frame))) {
         LeaveLive("the follower was not in step when all keys changed");
+      } else if (guard_failed_) {  // of a transaction that flushes
+        Parse(entry.Effect());
+        MarkNamed(entry.db, Drift::kExpiry, seq);
       }
       return;
     case EntryKind::kShadow:

@@ -83,6 +83,7 @@ class TransactionDerivation {
   bool unknown_ = false;        // some element's effect can't be derived
   bool reply_unknown_ = false;  // some command's reply can't be foretold
   bool whole_keyspace_ = false;
+  bool swaps_ = false;
 };
 
 // `expected`: the last command's reply.
@@ -180,6 +181,7 @@ void TransactionDerivation::AddDerived(const QueuedCommand& command, std::string
     case Effect::Kind::kFlush:
     case Effect::Kind::kSwap:
       whole_keyspace_ = true;
+      swaps_ |= element_.kind == Effect::Kind::kSwap;
       break;
     case Effect::Kind::kReplay:
     case Effect::Kind::kRewritten:
@@ -222,6 +224,8 @@ void TransactionDerivation::CorrectDeadlines(std::span<const Deadline> deadlines
 
 void TransactionDerivation::Finish(std::span<const Deadline> deadlines) {
   CorrectDeadlines(deadlines);
+  // Which key a name means changes in between: a guard may ask for another.
+  unknown_ |= swaps_ && (effect_.guard || reply_unknown_);
   if (unknown_) {
     effect_.Clear();
     effect_.kind = Effect::Kind::kSync;

@@ -366,6 +366,38 @@ TEST_F(ReplicatorSyncsTest, ATransactionThatFlushesIsAboutAllKeys) {
   m_.ExpectDrained();
 }
 
+// A guard ahead of it would ask for the key that another had the name of before.
+TEST_F(ReplicatorSyncsTest, ASwapAmongCommandsThatKeepExpiriesMeansCopyingAgain) {
+  for (const bool first : {true, false}) {
+    auto sent = m_.SendPrepared(first ? m_.Prepare({"MULTI", "SWAPDB 0 1", "SADD s m", "EXEC"})
+                                      : m_.Prepare({"MULTI", "SADD s m", "SWAPDB 0 1", "EXEC"}));
+    m_.Reply(*sent, first ? "*2\r\n+OK\r\n:1\r\n" : "*2\r\n:1\r\n+OK\r\n");
+    EXPECT_EQ(m_.Feed(), Lines{});
+    EXPECT_FALSE(r_.live());
+    m_.ExpectDrained();
+    m_.GoLive();
+  }
+  auto sent = m_.SendPrepared(m_.Prepare({"MULTI", "SWAPDB 0 1", "SET a 1", "EXEC"}));
+  m_.Reply(*sent, "*2\r\n+OK\r\n+OK\r\n");
+  EXPECT_EQ(m_.Feed().size(), 4u);
+  m_.Follower({kOk, "+QUEUED\r\n", "+QUEUED\r\n", "*2\r\n+OK\r\n+OK\r\n"});
+  EXPECT_TRUE(r_.live());
+  m_.ExpectDrained();
+}
+
+TEST_F(ReplicatorSyncsTest, ATransactionThatFlushesIsGuardedToo) {
+  m_.Do("EXPIRE s 1000", ":1\r\n", {m_.unix_ms + 1'000'000});
+  m_.Apply({":1\r\n"});
+  auto sent = m_.SendPrepared(m_.Prepare({"MULTI", "SADD s m", "FLUSHDB", "SADD s n", "EXEC"}));
+  m_.Reply(*sent, "*3\r\n:1\r\n+OK\r\n:1\r\n");
+  ASSERT_EQ(m_.Feed().size(), 7u);
+  m_.Follower({":-2\r\n", ":-2\r\n", kOk, "+QUEUED\r\n", "+QUEUED\r\n", "+QUEUED\r\n",
+               "*3\r\n:1\r\n+OK\r\n:1\r\n"});
+  EXPECT_TRUE(r_.live());
+  EXPECT_TRUE(r_.dirty().Contains(0, "s"));
+  EXPECT_EQ(m_.Drift(Drift::kExpiry), 1u);
+}
+
 TEST_F(ReplicatorSyncsTest, AnUnknownEffectOnAllKeysMeansCopyingAgain) {
   EXPECT_EQ(m_.Do("FLUSHALL", "+BACKGROUND\r\n"), 0u);
   EXPECT_FALSE(r_.live());
