@@ -28,6 +28,8 @@ inline constexpr int kClientKeepAliveSeconds = 300;
 inline constexpr size_t kClientReadBytes = 16 * 1024;
 inline constexpr size_t kBlockBytes = 128 * 1024;
 inline constexpr size_t kStoreReadBytes = 256 * 1024;
+// What a place for a reply that waits keeps of its memory: there are many places.
+inline constexpr size_t kKeptReplyBytes = 1024;
 // Bytes of TLS records asked of one recv; what one turn decrypts for one connection.
 inline constexpr size_t kTlsReadBytes = 32 * 1024;
 inline constexpr size_t kTlsTurnBytes = 256 * 1024;

@@ -114,7 +114,6 @@ struct WriteRecord {
   uint32_t deadlines_wanted = 0;   // replies that come behind: deadlines, or streams' lengths
   std::vector<int64_t> deadlines;  // those that have come
   bool deadlines_unknown = false;  // one of them was refused
-  std::string held_reply;          // the reply, while they are awaited
   ScriptRun script;                // of a script; of a transaction only `undeclared`
 };
 

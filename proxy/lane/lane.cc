@@ -285,7 +285,7 @@ void Lane::TakeWrite(InFlight& item, std::string_view frame, std::unique_lock<st
       worker_.now_us() - item.sent_us, 1);
   replication::WriteRecord& write = writes_.front();
   if (write.deadlines_wanted > 0) {
-    write.held_reply.assign(frame);
+    held_reply_.assign(frame);
     write_to_ = item.to;
     return;
   }
@@ -302,10 +302,12 @@ void Lane::TakeDeadline(std::string_view frame, std::unique_lock<std::mutex>& lo
   write.deadlines.push_back(known ? head.number : -1);
   if (--write.deadlines_wanted > 0) return;
   if (!lock.owns_lock()) lock.lock();
-  // The record is used again, the reply's bytes must last to the turn's end.
+  // It is used again, the reply's bytes must last to the turn's end.
   const ReplyTo to = write_to_;
   write_to_ = {};
-  FinishWrite(to, worker_.KeepForTurn(write.held_reply));
+  const std::string_view reply = worker_.KeepForTurn(held_reply_);
+  if (held_reply_.capacity() > limits::kKeptReplyBytes) std::string().swap(held_reply_);
+  FinishWrite(to, reply);
 }
 
 void Lane::FinishWrite(ReplyTo to, std::string_view reply) {

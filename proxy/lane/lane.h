@@ -165,7 +165,8 @@ class Lane final : public ConnectionHolder {
   replication::Ring<replication::KeyName> syncs_{16};
   replication::Ring<Attempt> attempts_{16};
   replication::Ring<std::vector<replication::WaiterId>> polls_{4};
-  ReplyTo write_to_;  // of the write whose deadlines are awaited
+  ReplyTo write_to_;        // of the write whose deadlines are awaited
+  std::string held_reply_;  // its reply
   uint64_t recorded_from_ = 0;
   uint64_t scripts_end_ = 0;       // behind the last script
   int64_t busy_us_ = 0;            // when the authority was last known to be busy

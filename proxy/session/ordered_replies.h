@@ -12,6 +12,7 @@
 #include <string_view>
 #include <vector>
 
+#include "config/limits.h"
 #include "replication/ring.h"
 
 namespace crossfade::proxy {
@@ -44,7 +45,7 @@ class OrderedReplies {
     while (!items_.empty() && items_.front().done) {
       std::string& held = items_.front().held;
       deliver(std::string_view(held));
-      if (held.capacity() > kKeptBytes) std::string().swap(held);
+      if (held.capacity() > limits::kKeptReplyBytes) std::string().swap(held);
       items_.pop();
     }
   }
@@ -71,7 +72,6 @@ class OrderedReplies {
     std::string held;
   };
   static constexpr size_t kPlaces = 256;
-  static constexpr size_t kKeptBytes = 64 * 1024;
   static size_t Index(Source source) { return static_cast<size_t>(source); }
   static size_t Place(uint64_t hash) { return (hash >> 20) % kPlaces; }
   void Count(Item& item, int change);

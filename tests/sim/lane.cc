@@ -111,7 +111,7 @@ void Lane::OnStoreReply(std::string_view frame, uint64_t stamp) {
 void Lane::TakeWrite(ReplyTo to, std::string_view frame, uint64_t stamp) {
   replication::WriteRecord& write = writes_.front()->record;
   if (write.deadlines_wanted > 0) {
-    write.held_reply.assign(frame);
+    held_reply_.assign(frame);
     write_to_ = to;
     write_stamp_ = stamp;
     return;
@@ -128,7 +128,7 @@ void Lane::TakeDeadline(std::string_view frame) {
   write.deadlines.push_back(known ? head.number : -1);
   if (--write.deadlines_wanted > 0) return;
   const ReplyTo to = std::exchange(write_to_, {});
-  const std::string reply = write.held_reply;
+  const std::string reply = held_reply_;
   FinishWrite(to, reply, write_stamp_);
 }
 

@@ -89,6 +89,7 @@ class Lane final : public StoreConnectionOwner {
   std::deque<std::unique_ptr<Write>> writes_;
   std::deque<replication::KeyName> syncs_;
   ReplyTo write_to_;
+  std::string held_reply_;
   uint64_t write_stamp_ = 0;
   std::vector<Session*> waiting_;
   uint64_t lost_run_ = 0;
