@@ -1,12 +1,9 @@
 #include "replication/compare/canonical.h"
 
-#define XXH_INLINE_ALL
-#include <xxhash.h>
-
 #include <charconv>
 #include <cmath>
-#include <cstring>
 
+#include "replication/compare/wide_hash.h"
 #include "routing/resp/reply.h"
 
 namespace crossfade::replication {
@@ -15,28 +12,6 @@ using routing::ReplyHead;
 using routing::ReplyType;
 using Order = ReplyShape::Order;
 
-namespace {
-
-struct Wide {
-  uint64_t high = 0;
-  uint64_t low = 0;
-};
-
-Wide HashOf(const void* bytes, size_t size, uint64_t seed) {
-  const XXH128_hash_t hash = XXH3_128bits_withSeed(bytes, size, seed);
-  return {hash.high64, hash.low64};
-}
-
-// Order counts.
-Wide Chain(Wide before, Wide next) {
-  const uint64_t parts[4] = {before.high, before.low, next.high, next.low};
-  return HashOf(parts, sizeof parts, 0);
-}
-
-// Order does not count, repetitions do: a sum of strong hashes.
-Wide Sum(Wide a, Wide b) { return {a.high + b.high, a.low + b.low}; }
-
-// Stores write doubles in different ways; their value is what counts.
 bool NumberOf(std::string_view text, double& number) {
   if (!text.empty() && text.front() == '+') text.remove_prefix(1);
   const std::from_chars_result result =
@@ -45,6 +20,8 @@ bool NumberOf(std::string_view text, double& number) {
   if (number == 0) number = 0;  // no minus zero
   return !std::isnan(number);
 }
+
+namespace {
 
 Wide HashOfText(ReplyType type, std::string_view text, bool numeric) {
   double number = 0;
@@ -135,7 +112,7 @@ Wide Reader::NextShaped(const ReplyShape& shape) {
 uint64_t DigestOf(std::string_view reply, const ReplyShape& shape) {
   Reader reader(reply);
   const Wide hash = reader.NextShaped(shape);
-  return hash.high ^ hash.low;
+  return hash.Folded();
 }
 
 }  // namespace crossfade::replication
