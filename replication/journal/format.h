@@ -97,8 +97,6 @@ class RecordReader {
   bool malformed() const { return malformed_; }
 
  private:
-  bool ReadNumber(uint64_t& number);
-  bool ReadText(std::string_view& text);
   bool ReadKey(JournalKey& key);
   bool ReadBody(Record& record);
 
