@@ -63,6 +63,23 @@ inline constexpr size_t kSyncLogBytes = 16 * 1024 * 1024;
 // Over this many dirty keys the partitions leave live and are copied again.
 inline constexpr size_t kDirtyKeysMax = 1'000'000;
 
+// Keys handed in to be verified; those that are being read or wait in the log for
+// their comparison, and of what size together. Nothing new is read while the log is
+// longer than so.
+inline constexpr size_t kVerifyQueued = 8 * 1024;
+inline constexpr uint32_t kVerifyUnderWay = 512;
+inline constexpr uint64_t kVerifyBytesUnderWay = 16 * 1024 * 1024;
+inline constexpr size_t kVerifyLogBytes = 8 * 1024 * 1024;
+// A value whose dump is longer, or whose state is, is not compared type by type.
+inline constexpr uint64_t kVerifyDumpBytes = 4 * 1024 * 1024;
+inline constexpr size_t kVerifyStateBytes = 64 * 1024 * 1024;
+// A key that is lost on the way more often is given up. Differences that wait to be
+// taken: nothing more is read until they are.
+inline constexpr uint8_t kVerifyLossesMax = 5;
+inline constexpr size_t kDifferencesWaiting = 4096;
+// Keys that differ and are not repaired; with more no key is read from the follower.
+inline constexpr size_t kSuspectKeysMax = 100'000;
+
 // With more writes between the oldest that is not done and the newest, the log
 // becomes dirty keys, as when it outgrows its memory.
 inline constexpr uint64_t kIntentsOpenMax = 4'000'000;

@@ -26,6 +26,7 @@ enum class EntryKind : uint8_t {
   kUndeclared,
   kLibrary,  // FUNCTION LOAD and the like: always applied, survives losses
   kShadow,   // a client's read, to be compared at this very position
+  kVerify,   // a key's whole state, to be compared at this very position
 };
 
 struct LogEntry {
@@ -46,7 +47,7 @@ struct LogEntry {
   WriteKeys keys;
   // kShadow: what the authority's side was.
   int64_t authority_deadline_ms = -1;
-  uint32_t route = 0;
+  uint32_t route = 0;  // kVerify: the place of the key in Verification
 
   uint32_t guard_size = 0;  // bytes of the guards
 

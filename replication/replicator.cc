@@ -41,6 +41,8 @@ const char* Name(Drift reason) {
       return "unknown_fate";
     case Drift::kShadow:
       return "shadow";
+    case Drift::kVerify:
+      return "verify";
     case Drift::kCount:
       break;
   }
@@ -113,6 +115,7 @@ void Replicator::LeaveLive(std::string_view reason) {
   ++sync_round_;  // what is being read may be older than writes that go unrecorded now
   for (uint64_t seq = next_; seq <= log_.head_seq(); ++seq) Drop(log_.At(seq), seq);
   dirty_.Clear();
+  verification_.suspects.Clear();  // every key will be synced
   RecordState();
   scripts_.FollowerForgot();
   if (in_flight_ == 0) PopDone();
@@ -238,6 +241,7 @@ ReadVerdict Replicator::CheckRead(uint32_t db, std::span<const ReadKey> keys, in
   }
   for (const ReadKey& key : keys) {
     if (!dirty_.empty() && dirty_.Contains(db, key.name)) return ReadVerdict::kDirty;
+    if (Differs(db, key.name)) return ReadVerdict::kDiffers;
     const KeyStripe& stripe = stripes_.Of(key.hash);
     if (stripe.unanswered > 0) return ReadVerdict::kUnanswered;
     if (budget_us == 0 && stripe.pending > 0) return ReadVerdict::kPending;
@@ -257,7 +261,7 @@ bool Replicator::ReadStillCounts(uint32_t db, std::span<const ReadKey> keys, uin
   if (state_ != MirrorState::kLive || era != era_ || stripes_.all().last_sent > sent) return false;
   return std::all_of(keys.begin(), keys.end(), [&](const ReadKey& key) {
     return stripes_.Of(key.hash).last_sent <= sent &&
-           (dirty_.empty() || !dirty_.Contains(db, key.name));
+           (dirty_.empty() || !dirty_.Contains(db, key.name)) && !Differs(db, key.name);
   });
 }
 

@@ -27,6 +27,7 @@
 #include "replication/mirror_log.h"
 #include "replication/scripts.h"
 #include "replication/sync_pacer.h"
+#include "replication/verification.h"
 #include "replication/write_keys.h"
 #include "routing/commands/command_set.h"
 #include "routing/commands/command_table.h"
@@ -54,6 +55,7 @@ enum class Drift : uint8_t {
   kUnsupported,    // the follower lacks the command
   kUnknownFate,    // a lane was lost with the write unanswered
   kShadow,         // a shadow read differed
+  kVerify,         // a verification found it different, and was to repair it
   kCount
 };
 const char* Name(Drift reason);
@@ -67,7 +69,11 @@ enum class ReadVerdict : uint8_t {
   kPending,     // budget 0, and a write is under way
   kUnanswered,  // an entry on the key is on its way to the follower
   kSeenNewer,   // the session has seen what the follower has not
+  kDiffers,     // as verification found
 };
+
+// How far a key is read that is being verified.
+enum class VerifyStep : uint8_t { kMore, kAskMore, kDone };
 
 enum class ShadowResult : uint8_t { kMatched, kMismatched, kIgnoredExpiring, kIgnoredDirty };
 
@@ -204,6 +210,21 @@ class Replicator {
   void FinishSync(const KeyName& key, std::string_view dump, std::string_view expiry);
   void SyncReadFailed(const KeyName& key);                   // not read: asked for again
   void SyncReadRefused(const KeyName& key, int64_t now_us);  // the authority refused it
+
+  // ---- Verification (replicator_verify.cc): read on a lane under the gate.
+  Verification& verification() { return verification_; }
+  const Verification& verification() const { return verification_; }
+  bool NextVerify(Verification::Slot& slot);
+  // Appends what the authority is to be asked now, and returns how many replies it gives.
+  uint32_t AskVerify(Verification::Slot slot, std::string& out);
+  // Its next reply. kDone: all is known, the key may leave the gate.
+  VerifyStep TakeVerifyReply(Verification::Slot slot, std::string_view frame);
+  void VerifyReadFailed(Verification::Slot slot) { verification_.Lose(slot); }
+  void VerifyNotSent(Verification::Slot slot) { verification_.PutBack(slot); }
+  // Has it synced, because it was found different.
+  void Repair(uint32_t db, std::string_view key);
+  // Every key was found equal since there were so many doubts (see Claim).
+  void ConfirmExact(uint64_t doubts);
 
   // ---- Copying.
   MirrorState state() const { return state_; }
@@ -352,6 +373,11 @@ class Replicator {
   void FinishEffect(LogEntry& entry, uint64_t seq, std::string_view frame);
   void FinishSyncEntry(LogEntry& entry, uint64_t seq, std::string_view frame, int64_t now_us);
   void FinishShadow(LogEntry& entry, uint64_t seq, std::string_view frame, int64_t unix_ms);
+  // replicator_verify.cc
+  void LogVerify(Verification::Slot slot);
+  void FinishVerifyEntry(const LogEntry& entry, uint64_t seq, int64_t unix_ms);
+  bool VerifyIsSuspended(const LogEntry& entry, uint64_t seq) const;
+  // replicator_applier.cc again
   void OnSelectReply(std::string_view frame);
   void NoteGuard(std::string_view frame);
   void NoteChecked(const LogEntry& entry, std::string_view frame);
@@ -359,6 +385,9 @@ class Replicator {
   void GiveUpEntry(LogEntry& entry, uint64_t seq, Drift reason, uint64_t dirty_seq);
   void PopDone();
   int64_t MarginMs() const;
+  bool Differs(uint32_t db, std::string_view key) const {
+    return !verification_.suspects.empty() && verification_.suspects.Contains(db, key);
+  }
 
   const routing::CommandTable* table_;
   const routing::CommandSet* follower_lacks_ = nullptr;
@@ -375,6 +404,7 @@ class Replicator {
   MirrorLog log_;
   DirtyKeys dirty_;
   ScriptBook scripts_;
+  Verification verification_;
   std::unique_ptr<IntentJournal> journal_;
   FollowerClaim claim_ = FollowerClaim::kNothing;
   size_t again_bucket_ = 0;  // how far those dirty for long are recorded again
@@ -423,6 +453,7 @@ class Replicator {
   std::vector<JournalKey> journal_keys_;
   std::string resp2_;
   std::string guards_;
+  std::string verify_text_;
   uint32_t guard_count_ = 0;
 };
 

@@ -70,6 +70,7 @@ void Replicator::FollowerLost() {
 void Replicator::Drop(LogEntry& entry, uint64_t seq) {
   if (entry.kind == EntryKind::kDropped) return;
   if (entry.kind == EntryKind::kSync) --syncs_under_way_;
+  if (entry.kind == EntryKind::kVerify) verification_.Lose(entry.route);
   if (entry.kind != EntryKind::kShadow) Done(entry.keys, entry.intent, entry.sent);
   entry.kind = EntryKind::kDropped;
   entry.shared_block.Reset();
@@ -131,6 +132,7 @@ bool Replicator::MayBeSent(LogEntry& entry, uint64_t seq) {
     LeaveLive("keys became dirty before a change of all keys");
     return false;
   }
+  if (entry.kind == EntryKind::kVerify) return true;  // judged when it is answered
   Parse(entry.Effect());
   if (!AnyKeySuspended(entry.db, seq)) return true;
   if (entry.kind == EntryKind::kUndeclared) {
@@ -202,6 +204,10 @@ void Replicator::OnFollowerReply(std::string_view frame, int64_t now_us, int64_t
   ++replies_seen_;
   if (replies_seen_ <= entry.guards) return NoteGuard(frame);
   if (entry.corrections > 0) NoteChecked(entry, frame);
+  if (entry.kind == EntryKind::kVerify) {
+    Verification::Item& item = verification_.At(entry.route);
+    verification_.TakeReply(item, item.follower, frame, replies_seen_ == entry.replies);
+  }
   if (replies_seen_ < entry.replies) return;  // MULTI, QUEUED: an error shows in EXEC's reply
   FinishEntry(entry, seq, frame, now_us, unix_ms);
   if (entry.kind == EntryKind::kSync) --syncs_under_way_;
@@ -264,6 +270,8 @@ void Replicator::FinishEntry(LogEntry& entry, uint64_t seq, std::string_view fra
       return;
     case EntryKind::kShadow:
       return FinishShadow(entry, seq, frame, unix_ms);
+    case EntryKind::kVerify:
+      return FinishVerifyEntry(entry, seq, unix_ms);
     case EntryKind::kDropped:
       return;
   }
@@ -291,7 +299,10 @@ void Replicator::FinishSyncEntry(LogEntry& entry, uint64_t seq, std::string_view
   if (frame.front() != '-') {
     if (parsed_args_[0] == "RESTORE") sync_pacer_.Taken();
     const uint64_t segment = dirty_.JournalSegment(entry.db, key);
-    if (dirty_.SyncApplied(entry.db, key, seq)) RecordClean(entry.db, key, segment);
+    if (dirty_.SyncApplied(entry.db, key, seq)) {
+      RecordClean(entry.db, key, segment);
+      verification_.suspects.Remove(entry.db, key);
+    }
     return;
   }
   ++counters_.syncs_refused;

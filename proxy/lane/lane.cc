@@ -245,6 +245,9 @@ void Lane::TakeReply(std::string_view frame, std::unique_lock<std::mutex>& lock)
     case Kind::kSync:
       TakeSync(frame, lock);
       break;
+    case Kind::kVerify:
+      if (!TakeVerify(frame, lock)) return;
+      break;
     case Kind::kAttempt:
       if (!TakeAttempt(item, frame, lock)) return;
       break;

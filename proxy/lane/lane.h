@@ -64,6 +64,7 @@ class Lane final : public ConnectionHolder {
   void AskDeadline(std::string_view key) { Ask({.deadline = true}, key); }
   // Reads a key's state under the gate, which it has entered.
   void SendSync(const replication::KeyName& key);
+  void SendVerify(replication::Verification::Slot slot);
 
   // attempts.cc: an attempt for a client that waits; whether any key is there of
   // those that clients wait for.
@@ -116,7 +117,8 @@ class Lane final : public ConnectionHolder {
     kSync,
     kAttempt,
     kPoll,
-    kGuarded
+    kGuarded,
+    kVerify
   };
   struct InFlight {
     Kind kind;
@@ -134,6 +136,7 @@ class Lane final : public ConnectionHolder {
   void TakeWrite(InFlight& item, std::string_view frame, std::unique_lock<std::mutex>& lock);
   void TakeDeadline(std::string_view frame, std::unique_lock<std::mutex>& lock);
   void TakeSync(std::string_view frame, std::unique_lock<std::mutex>& lock);
+  bool TakeVerify(std::string_view frame, std::unique_lock<std::mutex>& lock);
   bool TakeAttempt(InFlight& item, std::string_view frame, std::unique_lock<std::mutex>& lock);
   void TakePoll(std::string_view frame, std::unique_lock<std::mutex>& lock);
   void ResumeWaiting();
@@ -163,6 +166,7 @@ class Lane final : public ConnectionHolder {
   replication::Ring<InFlight> in_flight_{256};
   replication::Ring<replication::WriteRecord> writes_{256};
   replication::Ring<replication::KeyName> syncs_{16};
+  replication::Ring<replication::Verification::Slot> verifies_{16};
   replication::Ring<Attempt> attempts_{16};
   replication::Ring<std::vector<replication::WaiterId>> polls_{4};
   ReplyTo write_to_;        // of the write whose deadlines are awaited

@@ -141,6 +141,13 @@ void Lane::LoseItem(const InFlight& item, std::string_view text, std::vector<Fai
       syncs_.pop();
       break;
     }
+    case Kind::kVerify: {
+      const uint64_t hash = replicator.verification().At(verifies_.front()).hash;
+      replicator.gate().Leave(id_, {std::span(&hash, 1), false});
+      replicator.VerifyReadFailed(verifies_.front());
+      verifies_.pop();
+      break;
+    }
     case Kind::kAttempt:
       if (item.type != RequestClass::kRead) HoldSyncs(true);
       worker_.waking().Lost(attempts_.front(),

@@ -32,6 +32,8 @@ ReadReason ReasonOf(ReadVerdict verdict) {
       return ReadReason::kUnanswered;
     case ReadVerdict::kSeenNewer:
       return ReadReason::kSeenNewer;
+    case ReadVerdict::kDiffers:
+      return ReadReason::kDiffers;
   }
   return ReadReason::kNotLive;
 }

@@ -24,6 +24,8 @@ const char* Name(ReadReason reason) {
       return "unanswered";
     case ReadReason::kSeenNewer:
       return "seen_newer";
+    case ReadReason::kDiffers:
+      return "differs";
     case ReadReason::kOwnOrder:
       return "own_order";
     case ReadReason::kBreaker:

@@ -48,6 +48,7 @@ enum class ReadReason : uint8_t {
   kPending,
   kUnanswered,
   kSeenNewer,
+  kDiffers,   // as verification found
   kOwnOrder,  // the session has an unanswered command on the key at the authority
   kBreaker,
   kNotConnected,  // the worker has no connection to the follower for this user, db and protocol

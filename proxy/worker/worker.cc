@@ -6,6 +6,7 @@
 
 #include "proxy/applier/applier.h"
 #include "proxy/applier/key_syncer.h"
+#include "proxy/applier/key_verifier.h"
 #include "proxy/backend/store_watch.h"
 #include "proxy/lane/follower_admin.h"
 #include "proxy/lane/follower_reader.h"
@@ -74,6 +75,7 @@ void Worker::Run() {
   if (index_ == 0) {
     applier_ = std::make_unique<Applier>(*this);
     syncer_ = std::make_unique<KeySyncer>(*this);
+    verifier_ = std::make_unique<KeyVerifier>(*this);
     watches_.push_back(std::make_unique<StoreWatch>(*this, core_.authority(), true));
     watches_.push_back(std::make_unique<StoreWatch>(*this, core_.follower(), false));
   }
@@ -158,12 +160,15 @@ void Worker::FeedFollower() {
   if (!owns_) return;
   applier_->Feed();
   bool dirty = false;
+  bool verify = false;
   {
     const std::lock_guard lock(core_.mutex);
     dirty = !core_.replicator.dirty().empty();
+    verify = core_.replicator.verification().outstanding() > 0;
   }
-  if (!dirty) return;
-  syncer_->Run();
+  if (!dirty && !verify) return;
+  if (dirty) syncer_->Run();
+  if (verify) verifier_->Run();
   for (auto& [at, lane] : lanes_) lane->connection().Flush();
 }
 

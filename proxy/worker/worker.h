@@ -40,6 +40,7 @@ class Applier;
 class FollowerAdmin;
 class FollowerReader;
 class KeySyncer;
+class KeyVerifier;
 class Relays;
 class Session;
 class StoreWatch;
@@ -273,6 +274,7 @@ class Worker final : public replication::GateWaiter {
   Waking waking_{*this};
   std::unique_ptr<Applier> applier_;
   std::unique_ptr<KeySyncer> syncer_;
+  std::unique_ptr<KeyVerifier> verifier_;
   std::vector<std::unique_ptr<StoreWatch>> watches_;
   ClientMemory client_memory_{*this};
 };
