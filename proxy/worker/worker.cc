@@ -156,22 +156,6 @@ void Worker::FlushAll() {
   ReapSessions();
 }
 
-void Worker::FeedFollower() {
-  if (!owns_) return;
-  applier_->Feed();
-  bool dirty = false;
-  bool verify = false;
-  {
-    const std::lock_guard lock(core_.mutex);
-    dirty = !core_.replicator.dirty().empty();
-    verify = core_.replicator.verification().outstanding() > 0;
-  }
-  if (!dirty && !verify) return;
-  if (dirty) syncer_->Run();
-  if (verify) verifier_->Run();
-  for (auto& [at, lane] : lanes_) lane->connection().Flush();
-}
-
 void Worker::Tick() {
   next_tick_us_ = now_us_ + kTickUs;
   ForEachLane([this](Lane& lane) { lane.Tick(now_us_); });
@@ -250,12 +234,6 @@ void Worker::TakeMail() {
 
 void Worker::AwaitGate(uint64_t ticket, std::function<void()> entered) {
   gate_waits_.emplace(ticket, std::move(entered));
-}
-
-void Worker::WantFeed() {
-  core_.head_seq.store(core_.replicator.log().head_seq(), std::memory_order_relaxed);
-  if (core_.feed_wanted.exchange(true, std::memory_order_acq_rel)) return;
-  if (index_ != 0) core_.workers[0]->Wake();
 }
 
 // ---- Connections
