@@ -77,13 +77,13 @@ std::optional<uint64_t> StreamDigest(std::string_view frame) {
   if (!ReadStream(frame, stream)) return std::nullopt;
   Wide hash = HashOf(stream.last_id);
   StreamEntries entries(stream);
-  for (StreamEntry entry; entries.Next(entry);) {
-    const int64_t count = entry.fields.size();
+  StreamEntry entry;
+  while (entries.Next(entry)) {
+    const size_t count = entry.fields.size();
     hash = Chain(Chain(hash, HashOf(entry.id)), HashOf(&count, sizeof count, 0));
-    for (std::string_view text; entry.fields.NextBulk(text);) hash = Chain(hash, HashOf(text));
-    if (!entry.fields.AtEnd()) return std::nullopt;
+    for (const std::string_view text : entry.fields) hash = Chain(hash, HashOf(text));
   }
-  if (!entries.AtEnd()) return std::nullopt;
+  if (!entries.whole()) return std::nullopt;
   Wide groups;
   for (const StreamGroup& group : stream.groups) groups = Sum(groups, HashOfGroup(group));
   return Finish(KeyType::kStream, Chain(hash, groups));

@@ -114,9 +114,11 @@ bool ReadStream(std::string_view frame, StreamState& stream) {
 bool StreamEntries::Next(StreamEntry& entry) {
   if (list_.AtEnd()) return false;
   ArrayReader pair(list_.NextValue());
-  if (!pair.IsArray() || pair.size() != 2 || !pair.NextBulk(entry.id)) return false;
-  entry.fields = ArrayReader(pair.Rest());
-  return entry.fields.IsArray();
+  int64_t count = 0;
+  whole_ = pair.IsArray() && pair.size() == 2 && pair.NextBulk(entry.id) && pair.NextArray(count);
+  entry.fields.clear();
+  for (; whole_ && count > 0; --count) whole_ = pair.NextBulk(entry.fields.emplace_back());
+  return whole_;
 }
 
 }  // namespace crossfade::replication

@@ -40,19 +40,20 @@ bool ReadStream(std::string_view frame, StreamState& stream);
 
 struct StreamEntry {
   std::string_view id;
-  effects::ArrayReader fields{{}};  // at its first name
+  std::vector<std::string_view> fields;  // names and values by turns
 };
 
 // The entries of a stream that was read, one after another.
 class StreamEntries {
  public:
   explicit StreamEntries(const StreamState& stream) : list_(stream.entries) {}
-  // False at the end, and at what is no entry: then AtEnd() does not hold.
+  // False at the end, and at what is no entry: then whole() does not hold.
   bool Next(StreamEntry& entry);
-  bool AtEnd() const { return list_.AtEnd(); }
+  bool whole() const { return whole_; }
 
  private:
   effects::ArrayReader list_;
+  bool whole_ = true;
 };
 
 }  // namespace crossfade::replication
