@@ -60,6 +60,8 @@ inline constexpr size_t kApplierWindowBytes = 2 * 1024 * 1024;
 // Key syncs that are being read or wait in the log; the others wait their turn.
 inline constexpr uint32_t kSyncsUnderWay = 512;
 inline constexpr size_t kSyncLogBytes = 16 * 1024 * 1024;
+// The backfill's marks keep this far ahead of the key syncs.
+inline constexpr size_t kDirtyAhead = 20'000;
 // Over this many dirty keys the partitions leave live and are copied again.
 inline constexpr size_t kDirtyKeysMax = 1'000'000;
 
@@ -79,6 +81,13 @@ inline constexpr uint8_t kVerifyLossesMax = 5;
 inline constexpr size_t kDifferencesWaiting = 4096;
 // Keys that differ and are not repaired; with more no key is read from the follower.
 inline constexpr size_t kSuspectKeysMax = 100'000;
+
+// Names of written keys that wait for the backfill's spool; past them its disk does
+// not keep up, and the backfill begins again.
+inline constexpr size_t kWrittenNameBytes = 64 * 1024 * 1024;
+
+// What the spool gathers before it writes.
+inline constexpr size_t kSpoolBufferBytes = 16 * 1024 * 1024;
 
 // With more writes between the oldest that is not done and the newest, the log
 // becomes dirty keys, as when it outgrows its memory.

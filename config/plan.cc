@@ -109,6 +109,21 @@ void AddOwnership(const OwnershipSettings& ownership, Lines& lines) {
   }
 }
 
+void AddBackfill(const BackfillSettings& backfill, Lines& lines) {
+  static const BackfillSettings kDefault;
+  if (backfill.keys_per_second != kDefault.keys_per_second) {
+    lines["backfill.keys_per_second"] = std::to_string(backfill.keys_per_second);
+  }
+  if (backfill.bytes_per_second != kDefault.bytes_per_second) {
+    lines["backfill.bytes_per_second"] = SizeText(backfill.bytes_per_second);
+  }
+  if (backfill.max_authority_p99 != kDefault.max_authority_p99) {
+    lines["backfill.max_authority_p99"] = TimeText(backfill.max_authority_p99);
+  }
+  if (!backfill.auto_start) lines["backfill.auto_start"] = "false";
+  if (backfill.existing != kDefault.existing) lines["backfill.existing"] = "overwrite";
+}
+
 // Routes go by their names, so that one more does not change the others' lines;
 // their order is a line of its own.
 void AddRoutes(const std::vector<Route>& routes, Lines& lines) {
@@ -189,6 +204,7 @@ Lines LinesOf(const Settings& settings) {
     lines["journal.disk"] = SizeText(settings.journal.disk_bytes);
     lines["journal.on_error"] = Name(settings.journal.on_error);
   }
+  AddBackfill(settings.backfill, lines);
   AddOwnership(settings.ownership, lines);
   AddRoutes(settings.routes, lines);
   AddAllow(settings.allow, lines);

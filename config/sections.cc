@@ -16,8 +16,8 @@ using std::chrono::milliseconds;
 using namespace std::chrono_literals;
 
 const Keys kRootKeys = {{"listen", "workers", "stores", "stage", "mirror", "reads", "allow",
-                         "limits", "admin", "log", "users", "journal", "ownership"},
-                        {"backfill", "verify", "gates", "fences", "approvals"}};
+                         "limits", "admin", "log", "users", "journal", "ownership", "backfill"},
+                        {"verify", "gates", "fences", "approvals"}};
 const Keys kListenKeys = {{"address", "mode", "tls"}};
 const Keys kStoresKeys = {{"legacy", "new"}};
 const Keys kStoreKeys = {{"url", "password_file", "tls"}};
@@ -27,6 +27,8 @@ const Keys kOwnershipKeys = {{"enabled", "lease", "advertise", "advertise_tls"}}
 const Keys kLimitsKeys = {{"clients", "pinned", "request", "client_output", "memory", "client_idle",
                            "connect_timeout", "command_timeout", "stop_timeout"}};
 const Keys kJournalKeys = {{"dir", "mode", "disk", "on_error"}};
+const Keys kBackfillKeys = {
+    {"keys_per_second", "bytes_per_second", "max_authority_p99", "auto_start", "existing"}};
 const Keys kAdminKeys = {{"listen", "token", "token_file"}, {"tokens_file"}};
 const Keys kLogKeys = {{"level", "format"}};
 
@@ -138,6 +140,18 @@ void ReadJournal(const Section& root, const std::string& folder, JournalSettings
   section->Choice<JournalError>(
       "on_error", {{"suspect", JournalError::kSuspect}, {"refuse", JournalError::kRefuse}},
       journal.on_error);
+}
+
+void ReadBackfill(const Section& root, BackfillSettings& backfill) {
+  const std::optional<Section> section = root.Child("backfill", kBackfillKeys);
+  if (!section) return;
+  section->Count("keys_per_second", 0, 100'000'000, backfill.keys_per_second);
+  section->Size("bytes_per_second", 0, 1ull << 40, backfill.bytes_per_second);
+  section->Time("max_authority_p99", 0ms, 1h, backfill.max_authority_p99);
+  section->Choice<bool>("auto_start", {{"true", true}, {"false", false}}, backfill.auto_start);
+  section->Choice<ExistingKeys>(
+      "existing", {{"refuse", ExistingKeys::kRefuse}, {"overwrite", ExistingKeys::kOverwrite}},
+      backfill.existing);
 }
 
 // Others connect to it: it must be one address.
@@ -260,6 +274,7 @@ Settings ReadSections(const Entry& root, const std::string& folder, Problems& pr
       settings.stage, {"soak", "complete"});
   ReadMirror(section, settings.mirror);
   ReadJournal(section, folder, settings.journal);
+  ReadBackfill(section, settings.backfill);
   ReadOwnership(section, settings.ownership);
   settings.routes = ReadRoutes(section, problems);
   settings.allow = ReadAllow(section, problems);

@@ -62,6 +62,17 @@ struct JournalSettings {
   bool Wanted() const { return !dir.empty() && mode != JournalMode::kNone; }
 };
 
+// How a follower that holds keys already is met: it is not, or its keys are written over.
+enum class ExistingKeys { kRefuse, kOverwrite };
+
+struct BackfillSettings {
+  uint32_t keys_per_second = 20'000;               // 0: as many as are possible
+  uint64_t bytes_per_second = 50ull << 20;         // 0: the same
+  std::chrono::milliseconds max_authority_p99{5};  // 0: whatever it is
+  bool auto_start = true;                          // else it waits for the operator
+  ExistingKeys existing = ExistingKeys::kRefuse;
+};
+
 // What holds for the reads of one route.
 struct ReadPolicy {
   uint32_t follower_share = 0;  // of keys, in 1/10,000
@@ -123,6 +134,7 @@ struct Settings {
   Stage stage = Stage::kMirror;
   MirrorSettings mirror;
   JournalSettings journal;
+  BackfillSettings backfill;
   OwnershipSettings ownership;
   std::vector<Route> routes;  // in order; the last is always "default" and matches everything
   std::vector<AllowedCommand> allow;

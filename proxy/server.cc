@@ -52,6 +52,23 @@ void AddMirrorState(Core& core, const MirrorDriver::Progress& progress, Snapshot
   }
 }
 
+BackfillSnapshot BackfillOf(const Backfiller::Progress& progress) {
+  BackfillSnapshot backfill;
+  backfill.phase = replication::Name(progress.phase);
+  backfill.paused = progress.paused;
+  backfill.keys_found = progress.names;
+  backfill.keys_copied = progress.copied;
+  backfill.keys_total = progress.total;
+  backfill.partitions_finished = progress.finished;
+  if (progress.partition < limits::kPartitions) backfill.partition = progress.partition;
+  backfill.keys_per_second = progress.keys_per_second;
+  backfill.limit_keys_per_second = progress.rate_limit;
+  backfill.held_back = progress.held_back;
+  backfill.spool_bytes = progress.spool_bytes;
+  backfill.error = progress.error;
+  return backfill;
+}
+
 void WarnOfUnknownCommands(const std::vector<config::User>& users) {
   for (const config::User& user : users) {
     for (const std::string& command : routing::UnknownCommands(user)) {
@@ -149,6 +166,7 @@ Status Server::Impl::BeginJournal() {
     if (!found) return Fail(found.error().message);
     former = std::move(*found);
   }
+  if (const Status opened = driver->Open(); !opened) return opened;
   const auto adopt = [&](replication::Replicator&) { driver->AdoptFormer(former); };
   if (core.journal) return core.journal->Begin(adopt);
   const std::lock_guard lock(core.mutex);
@@ -278,8 +296,7 @@ Snapshot Server::TakeSnapshot() const {
   snapshot.uptime_ms = static_cast<uint64_t>(
       std::chrono::duration_cast<milliseconds>(steady_clock::now() - impl.started).count());
   const MirrorDriver::Progress progress = impl.driver->progress();
-  snapshot.copy_keys_done = progress.copied;
-  snapshot.copy_keys_total = progress.total;
+  snapshot.backfill = BackfillOf(impl.driver->backfiller().progress());
   AddMirrorState(impl_->core, progress, snapshot);
   return snapshot;
 }

@@ -72,7 +72,7 @@ void AddMirror(Core& core, Snapshot& snapshot) {
   snapshot.watermark = replicator.applied_seq();
   snapshot.dirty_keys = replicator.dirty().size();
   snapshot.syncs_under_way = replicator.syncs_under_way();
-  snapshot.live_partitions = replicator.live() ? limits::kPartitions : 0;
+  snapshot.live_partitions = replicator.partitions().live();
   const replication::ReplicatorCounters& counters = replicator.counters();
   snapshot.log_collapses = counters.collapses;
   snapshot.effects = {{"none", counters.none},           {"replay", counters.replayed},

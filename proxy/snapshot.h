@@ -68,6 +68,21 @@ struct JournalSnapshot {
   uint64_t blocks = 0, syncs = 0, failures = 0;
 };
 
+struct BackfillSnapshot {
+  std::string phase = "none";  // "none", "enumerating", "copying", "done"
+  bool paused = false;
+  uint64_t keys_found = 0;  // some of them twice
+  uint64_t keys_copied = 0;
+  uint64_t keys_total = 0;           // an estimate; 0 when unknown
+  uint64_t partitions_finished = 0;  // of 1,024: not copied again after a restart
+  int64_t partition = -1;            // being copied; -1: none
+  uint64_t keys_per_second = 0;
+  uint64_t limit_keys_per_second = 0;
+  bool held_back = false;  // by the authority's latency
+  uint64_t spool_bytes = 0;
+  std::string error;  // why it does not get on, may be empty
+};
+
 struct OwnershipSnapshot {
   std::string state;  // "owner", "standby", "seeking", "not_needed"
   std::string id;     // of this process
@@ -121,8 +136,7 @@ struct Snapshot {
   uint64_t libraries_refused = 0;       // changes of function libraries, by the follower
   std::vector<ScriptSnapshot> scripts;  // those called last
 
-  uint64_t copy_keys_done = 0;   // initial copy
-  uint64_t copy_keys_total = 0;  // an estimate from the store's count; 0 when unknown
+  BackfillSnapshot backfill;
   uint64_t live_partitions = 0;  // of 1,024
   std::string breaker;           // "closed", "open", "half_open"
   uint64_t breaker_trips = 0;

@@ -2,6 +2,8 @@
 
 #include <algorithm>
 
+#include "replication/backfill/partitions.h"
+
 namespace crossfade::replication {
 namespace {
 
@@ -24,7 +26,11 @@ void DirtyKeys::Need(Map::iterator it) {
 bool DirtyKeys::Mark(uint32_t db, std::string_view name, uint64_t seq) {
   auto it = keys_.find(View{db, name});
   const bool clean = it == keys_.end();
-  if (clean) it = keys_.emplace(KeyName{db, std::string(name)}, Record{}).first;
+  if (clean) {
+    it = keys_.emplace(KeyName{db, std::string(name)}, Record{}).first;
+    it->second.partition = static_cast<uint16_t>(PartitionOf(name));
+    ++unrecorded_[it->second.partition];
+  }
   it->second.seq = std::max(it->second.seq, seq);
   Need(it);
   return clean;
@@ -92,7 +98,7 @@ uint64_t DirtyKeys::JournalSegment(uint32_t db, std::string_view name) const {
 
 void DirtyKeys::SetJournalSegment(uint32_t db, std::string_view name, uint64_t segment) {
   const auto it = keys_.find(View{db, name});
-  if (it != keys_.end()) it->second.segment = segment;
+  if (it != keys_.end()) PutSegment(it->second, segment);
 }
 
 bool DirtyKeys::SyncApplied(uint32_t db, std::string_view name, uint64_t seq) {
@@ -103,6 +109,7 @@ bool DirtyKeys::SyncApplied(uint32_t db, std::string_view name, uint64_t seq) {
     --refused_;
   }
   if (seq > it->second.seq) {
+    if (it->second.segment == kNoSegment) --unrecorded_[it->second.partition];
     keys_.erase(it);
     return true;
   }
@@ -128,6 +135,7 @@ void DirtyKeys::Clear() {
   queue_.clear();
   delayed_.clear();
   refused_ = 0;
+  unrecorded_.fill(0);
 }
 
 }  // namespace crossfade::replication

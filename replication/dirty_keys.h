@@ -4,12 +4,15 @@
 // by the replication lock.
 #pragma once
 
+#include <array>
 #include <cstdint>
 #include <deque>
 #include <map>
 #include <string>
 #include <string_view>
 #include <unordered_map>
+
+#include "config/limits.h"
 
 namespace crossfade::replication {
 
@@ -46,6 +49,8 @@ class DirtyKeys {
   static constexpr uint64_t kNoSegment = UINT64_MAX;
   uint64_t JournalSegment(uint32_t db, std::string_view name) const;
   void SetJournalSegment(uint32_t db, std::string_view name, uint64_t segment);
+  // How many of a partition's dirty keys no segment knows of.
+  size_t unrecorded(uint32_t partition) const { return unrecorded_[partition]; }
   // True when the key is clean now.
   bool SyncApplied(uint32_t db, std::string_view name, uint64_t seq);
   // A store refused the sync: tried again after a while that doubles.
@@ -59,10 +64,12 @@ class DirtyKeys {
   void ForEach(F f) const {
     for (const auto& [key, record] : keys_) f(key.db, std::string_view(key.name));
   }
-  // f(db, name, segment) for every key; it may change the segment.
+  // segment = f(db, name, segment) for every key.
   template <class F>
   void ForEachSegment(F f) {
-    for (auto& [key, record] : keys_) f(key.db, std::string_view(key.name), record.segment);
+    for (auto& [key, record] : keys_) {
+      PutSegment(record, f(key.db, std::string_view(key.name), record.segment));
+    }
   }
   // The same from a place on, for about so many; returns the next place, 0 at the end.
   template <class F>
@@ -70,7 +77,8 @@ class DirtyKeys {
     for (; bucket < keys_.bucket_count(); ++bucket) {
       if (count == 0) return bucket;
       for (auto it = keys_.begin(bucket); it != keys_.end(bucket); ++it) {
-        f(it->first.db, std::string_view(it->first.name), it->second.segment);
+        Record& record = it->second;
+        PutSegment(record, f(it->first.db, std::string_view(it->first.name), record.segment));
         if (count > 0) --count;
       }
     }
@@ -105,16 +113,23 @@ class DirtyKeys {
     uint64_t sync_sent = 0;    // newest sync sent to the follower
     bool requested = false;    // queued or being read
     uint8_t refusals = 0;
+    uint16_t partition = 0;
     uint64_t segment = kNoSegment;
     int64_t not_before_us = 0;
   };
   using Map = std::unordered_map<KeyName, Record, Hash, Equal>;
   void Need(Map::iterator it);
+  void PutSegment(Record& record, uint64_t segment) {
+    if (record.segment == kNoSegment) --unrecorded_[record.partition];
+    record.segment = segment;
+    if (record.segment == kNoSegment) ++unrecorded_[record.partition];
+  }
 
   Map keys_;
   std::deque<KeyName> queue_;
   std::multimap<int64_t, KeyName> delayed_;  // by the time before which they are not tried
   size_t refused_ = 0;                       // keys whose last sync was refused
+  std::array<uint32_t, limits::kPartitions> unrecorded_{};
 };
 
 }  // namespace crossfade::replication

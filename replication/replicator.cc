@@ -66,6 +66,7 @@ void Replicator::BeginCopy() {
   if (state_ != MirrorState::kUnfinished) return;
   if (!Quiet()) return;
   state_ = MirrorState::kCopying;
+  partitions_.SetAll(PartitionMode::kCopying);
   scripts_.claim = {};
   // No effect is applied before its keys are synced, and syncs tell their expiries.
   expiries_.Clear();
@@ -80,16 +81,21 @@ void Replicator::AddScanned(uint32_t db, std::string_view key) {
 void Replicator::FinishCopy() {
   if (state_ != MirrorState::kCopying) return;
   state_ = MirrorState::kLive;
+  by_partition_ = false;
+  partitions_.SetAll(PartitionMode::kLive);
   RecordState();
 }
 
 void Replicator::Trust() {
   if (state_ != MirrorState::kCopying) return;
+  ForgetExpiries(log_.head_seq());
+  FinishCopy();
+}
+
+void Replicator::ForgetExpiries(uint64_t seq) {
   expiries_.AddEvery();
   expiries_told_ = false;
-  expiries_unknown_seq_ = log_.head_seq();
-  state_ = MirrorState::kLive;
-  RecordState();
+  expiries_unknown_seq_ = seq;
 }
 
 void Replicator::ExpiriesTold(int64_t now_us) {
@@ -116,6 +122,9 @@ void Replicator::LeaveLive(std::string_view reason) {
   for (uint64_t seq = next_; seq <= log_.head_seq(); ++seq) Drop(log_.At(seq), seq);
   dirty_.Clear();
   verification_.suspects.Clear();  // every key will be synced
+  by_partition_ = false;
+  partitions_.SetAll(PartitionMode::kPending);
+  written_names_.Clear();
   RecordState();
   scripts_.FollowerForgot();
   if (in_flight_ == 0) PopDone();
@@ -127,8 +136,11 @@ void Replicator::LeaveLive(std::string_view reason) {
 void Replicator::MarkKey(uint32_t db, std::string_view key, Drift reason, uint64_t seq,
                          bool count) {
   if (!recorded()) return;
+  if (state_ == MirrorState::kCopying && partitions_.Of(key) == PartitionMode::kPending) {
+    return NoteWritten(db, key);
+  }
   const bool was_clean = dirty_.Mark(db, key, seq);
-  if (was_clean && claim_ == FollowerClaim::kLive) RecordDirty(db, key);
+  if (was_clean && TellsOfKeys(claim_)) RecordDirty(db, key);
   if (was_clean && count) {
     ++counters_.drift[static_cast<size_t>(reason)];
     events_.OnDrift(reason, db, key);
@@ -141,6 +153,7 @@ void Replicator::MarkWritten(uint32_t db, Drift reason, uint64_t seq, bool count
     if (access != routing::Access::kRead) MarkKey(key_db, name, reason, seq, count);
   });
   if (dirty_.size() > dirty_keys_max_) LeaveLive("more keys are dirty than can be kept");
+  if (written_names_.OverBound()) LeaveLive("the backfill's spool does not keep up");
 }
 
 // What the entry reads as well: the fault may be there.
@@ -212,6 +225,7 @@ void Replicator::FinishSync(const KeyName& key, std::string_view dump, std::stri
     --syncs_under_way_;
     return;
   }
+  counters_.synced_bytes += dump.size();
   effect_.Clear();
   if (key.round != sync_round_ || !DeriveSync(key.name, dump, expiry, effect_)) {
     SyncReadFailed(key);
@@ -234,7 +248,9 @@ void Replicator::FinishSync(const KeyName& key, std::string_view dump, std::stri
 
 ReadVerdict Replicator::CheckRead(uint32_t db, std::span<const ReadKey> keys, int64_t budget_us,
                                   uint64_t seen_seq, uint64_t seen_intent, int64_t now_us) const {
-  if (state_ != MirrorState::kLive || !follower_ready_) return ReadVerdict::kNotLive;
+  if (!recorded() || !follower_ready_) return ReadVerdict::kNotLive;
+  if (state_ != MirrorState::kLive && !AllLive(keys)) [[unlikely]]
+    return ReadVerdict::kNotCopied;
   if (stripes_.all().pending > 0) return ReadVerdict::kPending;
   if (log_.applied_seq() < seen_seq || intents_.low_water() < seen_intent) {
     return ReadVerdict::kSeenNewer;
@@ -258,7 +274,7 @@ bool Replicator::AnyPending(std::span<const ReadKey> keys) const {
 
 bool Replicator::ReadStillCounts(uint32_t db, std::span<const ReadKey> keys, uint64_t sent,
                                  uint64_t era) const {
-  if (state_ != MirrorState::kLive || era != era_ || stripes_.all().last_sent > sent) return false;
+  if (!recorded() || era != era_ || stripes_.all().last_sent > sent) return false;
   return std::all_of(keys.begin(), keys.end(), [&](const ReadKey& key) {
     return stripes_.Of(key.hash).last_sent <= sent &&
            (dirty_.empty() || !dirty_.Contains(db, key.name)) && !Differs(db, key.name);

@@ -16,6 +16,8 @@
 #include <vector>
 
 #include "config/limits.h"
+#include "replication/backfill/partitions.h"
+#include "replication/backfill/written_names.h"
 #include "replication/dirty_keys.h"
 #include "replication/effects.h"
 #include "replication/expiry_filter.h"
@@ -64,6 +66,7 @@ const char* Name(Drift reason);
 enum class ReadVerdict : uint8_t {
   kEligible,
   kNotLive,
+  kNotCopied,  // a key's partition is not behind the backfill's frontier
   kDirty,
   kLag,         // older than the budget
   kPending,     // budget 0, and a write is under way
@@ -140,7 +143,7 @@ struct Piece {
 struct ReplicatorCounters {
   uint64_t none = 0, replayed = 0, rewritten = 0, synced = 0, flushed = 0, suspended = 0,
            shadowed = 0;
-  uint64_t collapses = 0, syncs_refused = 0;
+  uint64_t collapses = 0, syncs_refused = 0, synced_bytes = 0;
   std::array<uint64_t, static_cast<size_t>(Drift::kCount)> drift{};
 };
 
@@ -191,8 +194,10 @@ class Replicator {
   void SetStores(std::string authority_run_id, std::string follower_run_id);
   // Whatever is known of it otherwise, it was written by this proxy before.
   void NoteFollowerIsOurs();
-  // What a journal of before says: the follower is as the authority, but for `dirty`.
-  void Resume(const JournalState& state, const std::vector<RecoveredKey>& dirty);
+  // What a journal of before says: the follower is as the authority, but for `dirty`;
+  // when a backfill was under way, in these partitions.
+  void Resume(const JournalState& state, const std::vector<RecoveredKey>& dirty,
+              const PartitionSet& finished);
 
   // ---- The applier's connection.
   void FollowerReady();  // connected, and all earlier connections are dead
@@ -229,6 +234,7 @@ class Replicator {
   // ---- Copying.
   MirrorState state() const { return state_; }
   bool live() const { return state_ == MirrorState::kLive; }
+  bool mirrors() const { return recorded(); }  // at least partitions that are live
   void SetOff();
   void SetUnfinished();
   // Only when Quiet(): of a key that a command of before has yet to make, the copy
@@ -236,6 +242,21 @@ class Replicator {
   void BeginCopy();
   void AddScanned(uint32_t db, std::string_view key);
   void FinishCopy();  // every key is clean, or dirty and will be synced
+
+  // ---- Copying by partition (replicator_backfill.cc), between BeginCopy and FinishCopy.
+  // From here on all partitions but those `finished` are pending.
+  void BeginBackfill(const PartitionSet& finished);
+  // The steps of one; false when the copy is over.
+  bool BeginPartition(uint32_t partition);
+  bool FinishPartition(uint32_t partition);  // as FinishCopy
+  // What is dirty of it is in the journal: it need not be copied again after a crash.
+  bool PartitionIsSafe(uint32_t partition) const {
+    return partitions_.At(partition) == PartitionMode::kLive &&
+           (!journal_ || dirty_.unrecorded(partition) == 0);
+  }
+  const Partitions& partitions() const { return partitions_; }
+  // To be spooled before their partitions begin.
+  WrittenNames& written_names() { return written_names_; }
   // The follower is said to hold what the authority held when the copy began.
   // Its expiries are unknown until all keys that have one were told.
   void Trust();
@@ -354,11 +375,19 @@ class Replicator {
   void MarkNamed(uint32_t db, Drift reason, uint64_t seq);
   void MarkKey(uint32_t db, std::string_view key, Drift reason, uint64_t seq, bool count);
   void Done(WriteKeys& keys, uint64_t intent, bool sent);
+  // replicator_backfill.cc
+  bool AnyKeyNotLive(uint32_t db);
+  bool AllLive(std::span<const ReadKey> keys) const;
+  // From this entry on every key may have an expiry.
+  void ForgetExpiries(uint64_t seq);
+  void NoteWritten(uint32_t db, std::string_view key);
   // replicator_journal.cc
   void RecordIntent(const WriteRecord& write, const WriteText& text);
   void RecordDirty(uint32_t db, std::string_view key);
   void RecordClean(uint32_t db, std::string_view key, uint64_t segment);
+  FollowerClaim ClaimWhenKnown() const;
   void RecordState();
+  uint64_t JournalLowWater() const { return written_names_.LowWater(intents_.low_water()); }
   void RecordLongOpen();
   void GiveUpOldIntents();
   void Count(const LogEntry& entry, uint64_t seq);
@@ -396,6 +425,9 @@ class Replicator {
   size_t dirty_keys_max_ = limits::kDirtyKeysMax;
   MirrorState state_ = MirrorState::kOff;
   uint64_t era_ = 0;  // rises when live is left
+  Partitions partitions_;
+  bool by_partition_ = false;
+  WrittenNames written_names_;
 
   KeyGate gate_;
   IntentWindow intents_;

@@ -317,7 +317,7 @@ void Replicator::FinishSyncEntry(LogEntry& entry, uint64_t seq, std::string_view
 
 void Replicator::FinishShadow(LogEntry& entry, uint64_t seq, std::string_view frame,
                               int64_t unix_ms) {
-  if (!live()) return;  // what was dirty before it is not known any more
+  if (!recorded()) return;  // what was dirty before it is not known any more
   Parse(entry.Effect());
   const ParsedCommand& command = parsed_.front();
   if (command.spec == nullptr) return;

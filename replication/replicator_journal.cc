@@ -27,19 +27,27 @@ void Replicator::RecordClean(uint32_t db, std::string_view key, uint64_t segment
   if (journal_ && segment != DirtyKeys::kNoSegment) journal_->Clean({db, key}, segment);
 }
 
-// The follower counts as live once the journal knows of every write that is not done.
+// What may be said of the follower once the journal knows of every write that is not done.
+FollowerClaim Replicator::ClaimWhenKnown() const {
+  if (state_ == MirrorState::kLive) return FollowerClaim::kLive;
+  return state_ == MirrorState::kCopying && by_partition_ ? FollowerClaim::kPart
+                                                          : FollowerClaim::kOurs;
+}
+
 void Replicator::RecordState() {
-  const bool was_live = claim_ == FollowerClaim::kLive;
+  const bool told = TellsOfKeys(claim_);
   const bool known = intents_.low_water() >= known_from_;
-  if (state_ == MirrorState::kLive && known) {
-    claim_ = FollowerClaim::kLive;
-  } else if (recorded() || claim_ == FollowerClaim::kLive) {
+  if (known && TellsOfKeys(ClaimWhenKnown())) {
+    claim_ = ClaimWhenKnown();
+  } else if (recorded() || told) {
     claim_ = FollowerClaim::kOurs;
   }
   if (!journal_) return;
-  if (claim_ == FollowerClaim::kLive && !was_live) {
-    dirty_.ForEachSegment([this](uint32_t db, std::string_view name, uint64_t& segment) {
-      segment = journal_->Dirty({db, name});
+  // What a copy has marked is in its spool, until its partition is safe.
+  if (TellsOfKeys(claim_) && (!told || state_ == MirrorState::kLive)) {
+    dirty_.ForEachSegment([&](uint32_t db, std::string_view name, uint64_t segment) {
+      const bool recorded = told && segment != DirtyKeys::kNoSegment;
+      return recorded ? segment : journal_->Dirty({db, name});
     });
   }
   const JournalState state{claim_, !scripts_.claim.holds(), clock_offset_ms_, authority_run_id_,
@@ -50,15 +58,14 @@ void Replicator::RecordState() {
 void Replicator::BeginJournal(uint64_t generation, IntentJournal::Sizes sizes) {
   journal_ = std::make_unique<IntentJournal>(generation, intents_.last() + 1, sizes);
   known_from_ = intents_.last();
-  if (claim_ == FollowerClaim::kLive) claim_ = FollowerClaim::kOurs;
+  if (TellsOfKeys(claim_)) claim_ = FollowerClaim::kOurs;
   if (claim_ == FollowerClaim::kNothing && !recorded()) return;
   RecordState();
 }
 
 void Replicator::EndJournal() {
   journal_.reset();
-  dirty_.ForEachSegment(
-      [](uint32_t, std::string_view, uint64_t& segment) { segment = DirtyKeys::kNoSegment; });
+  dirty_.ForEachSegment([](uint32_t, std::string_view, uint64_t) { return DirtyKeys::kNoSegment; });
 }
 
 void Replicator::NoteFollowerIsOurs() {
@@ -81,7 +88,8 @@ void Replicator::set_clock_offset_ms(int64_t offset) {
   if (claim_ != FollowerClaim::kNothing) RecordState();
 }
 
-void Replicator::Resume(const JournalState& state, const std::vector<RecoveredKey>& dirty) {
+void Replicator::Resume(const JournalState& state, const std::vector<RecoveredKey>& dirty,
+                        const PartitionSet& finished) {
   if (state_ != MirrorState::kUnfinished || !Quiet()) return;
   SetStores(state.authority_run_id, state.follower_run_id);
   clock_offset_ms_ = state.clock_offset_ms;
@@ -89,23 +97,28 @@ void Replicator::Resume(const JournalState& state, const std::vector<RecoveredKe
   if (state.undeclared_ran) {
     scripts_.claim = {1, {}, "a script that does not declare its keys ran before the restart"};
   }
-  for (const RecoveredKey& key : dirty) dirty_.Mark(key.db, key.name, log_.head_seq());
-  Trust();
+  if (state.claim == FollowerClaim::kPart) {
+    ForgetExpiries(log_.head_seq());
+    BeginBackfill(finished);
+  }
+  for (const RecoveredKey& key : dirty) {
+    MarkKey(key.db, key.name, Drift::kLost, log_.head_seq(), false);
+  }
+  if (state.claim == FollowerClaim::kLive) Trust();
 }
 
 // What is open for long is said again, a part with each block, so that old segments may go.
 void Replicator::RecordLongOpen() {
   const uint64_t below = journal_->RecordAgainBelow();
-  if (below > 0 && claim_ == FollowerClaim::kLive) {
-    again_bucket_ =
-        dirty_.ForSomeSegments(again_bucket_, limits::kRecordedAgainAtOnce,
-                               [&](uint32_t db, std::string_view name, uint64_t& segment) {
-                                 if (segment < below)
-                                   segment = journal_->DirtyStill({db, name}, segment);
-                               });
+  if (below > 0 && TellsOfKeys(claim_)) {
+    again_bucket_ = dirty_.ForSomeSegments(
+        again_bucket_, limits::kRecordedAgainAtOnce,
+        [&](uint32_t db, std::string_view name, uint64_t segment) {
+          return segment < below ? journal_->DirtyStill({db, name}, segment) : segment;
+        });
     if (again_bucket_ == 0) journal_->RecordedAgain();
   }
-  if (journal_->KeptByWrites(intents_.low_water())) GiveUpOldIntents();
+  if (journal_->KeptByWrites(JournalLowWater())) GiveUpOldIntents();
 }
 
 // Writes wait in the log for a follower that does not come back. What survives a
@@ -125,10 +138,10 @@ void Replicator::GiveUpOldIntents() {
 
 bool Replicator::TakeJournalBlock(int64_t unix_ms, JournalBlock& block) {
   if (!journal_) return false;
-  const bool may_be_live = state_ == MirrorState::kLive && claim_ != FollowerClaim::kLive;
-  if (may_be_live || journal_->state().undeclared_ran == scripts_.claim.holds()) RecordState();
+  const bool may_tell = TellsOfKeys(ClaimWhenKnown()) && claim_ != ClaimWhenKnown();
+  if (may_tell || journal_->state().undeclared_ran == scripts_.claim.holds()) RecordState();
   RecordLongOpen();
-  return journal_->Take(intents_.low_water(), unix_ms, block);
+  return journal_->Take(JournalLowWater(), unix_ms, block);
 }
 
 }  // namespace crossfade::replication

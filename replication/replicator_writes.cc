@@ -141,9 +141,7 @@ uint64_t Replicator::Log(WriteRecord& write, std::string_view reply, bool whole_
   if (whole_keyspace || effect_.kind == Effect::Kind::kSwap) {
     if (state_ == MirrorState::kLive && dirty_.empty()) {
       const uint64_t seq = AppendEffect(write, EntryKind::kSwap, reply);
-      expiries_.AddEvery();
-      expiries_told_ = false;
-      expiries_unknown_seq_ = seq;
+      ForgetExpiries(seq);
       return seq;
     }
     LeaveLive("all keys changed while some were not in step");
@@ -158,7 +156,7 @@ uint64_t Replicator::Log(WriteRecord& write, std::string_view reply, bool whole_
       return AppendAlways(write, EntryKind::kLibrary, verbatim ? write.request : effect_.bytes);
     }
   }
-  if (state_ == MirrorState::kCopying) {
+  if (state_ == MirrorState::kCopying && AnyKeyNotLive(write.db)) {
     MarkWritten(write.db, Drift::kSpread, log_.head_seq(), false);
     return 0;
   }
@@ -308,9 +306,10 @@ void Replicator::Count(const LogEntry& entry, uint64_t seq) {
 
 // Only while the log has room: no effect is given up for a read.
 uint64_t Replicator::DeriveShadow(WriteRecord& write, std::string_view reply) {
-  if (state_ != MirrorState::kLive || !follower_ready_ || write.deadlines_unknown) return 0;
+  if (!recorded() || !follower_ready_ || write.deadlines_unknown) return 0;
   if (log_.bytes() > memory_bytes_ / 2) return 0;
   Parse(write.request);
+  if (state_ == MirrorState::kCopying && AnyKeyNotLive(write.db)) return 0;
   if (!dirty_.empty() && AnyKeyAwaitsSync(write.db)) return 0;
   BuildGuards(write.db);
   // A key that was given an expiry behind this read's sending: it was not asked for.

@@ -225,10 +225,10 @@ void WriteMirror(Writer& out, const Snapshot& s) {
   out.Single("crossfade_ack_timeouts_total", "counter",
              "Writes answered before the follower had applied them, though mirror.ack is both.",
              s.ack_timeouts);
-  out.Single("crossfade_backfill_keys_total", "counter", "Keys that the initial copy has done.",
-             s.copy_keys_done);
+  out.Single("crossfade_backfill_keys_total", "counter",
+             "Keys that the backfill has begun to copy.", s.backfill.keys_copied);
   out.Single("crossfade_backfill_keys_expected", "gauge",
-             "Keys that the initial copy expects; 0 when unknown.", s.copy_keys_total);
+             "Keys that the backfill expects; 0 when unknown.", s.backfill.keys_total);
   out.Single("crossfade_frontier_partitions", "gauge",
              "Partitions of 1024 that are copied and mirrored by effects.", s.live_partitions);
   out.Single("crossfade_breaker_state", "gauge",

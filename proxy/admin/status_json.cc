@@ -70,6 +70,21 @@ ordered_json MissingCommands(const Snapshot& s) {
   return {{"used", used}, {"unused", unused}};
 }
 
+ordered_json BackfillJson(const BackfillSnapshot& b) {
+  return {{"phase", b.phase},
+          {"paused", b.paused},
+          {"keys_found", b.keys_found},
+          {"keys_copied", b.keys_copied},
+          {"keys_total", b.keys_total},
+          {"partitions_finished", b.partitions_finished},
+          {"partition", b.partition},
+          {"keys_per_second", b.keys_per_second},
+          {"limit_keys_per_second", b.limit_keys_per_second},
+          {"held_back", b.held_back},
+          {"spool_bytes", b.spool_bytes},
+          {"error", b.error}};
+}
+
 void AddMirror(ordered_json& document, const Snapshot& s, const config::Settings& settings) {
   document.update({{"mirror_state", s.mirror_state},
                    {"mirror_detail", s.mirror_detail},
@@ -94,8 +109,7 @@ void AddMirror(ordered_json& document, const Snapshot& s, const config::Settings
                    {"effects", s.effects},
                    {"drift", s.drift},
                    {"missing_commands", MissingCommands(s)},
-                   {"copy_keys_done", s.copy_keys_done},
-                   {"copy_keys_total", s.copy_keys_total},
+                   {"backfill", BackfillJson(s.backfill)},
                    {"live_partitions", s.live_partitions},
                    {"partitions", limits::kPartitions}});
 }

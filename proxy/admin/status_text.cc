@@ -175,8 +175,8 @@ class Renderer {
     Line("mirror", shown + (detail.empty() ? "" : "  " + detail));
     const uint64_t live = now_.at("live_partitions").get<uint64_t>();
     const uint64_t partitions = now_.at("partitions").get<uint64_t>();
-    const uint64_t done = now_.at("copy_keys_done").get<uint64_t>();
-    const uint64_t total = now_.at("copy_keys_total").get<uint64_t>();
+    const uint64_t done = now_.at("backfill").at("keys_copied").get<uint64_t>();
+    const uint64_t total = now_.at("backfill").at("keys_total").get<uint64_t>();
     double share = partitions > 0 ? static_cast<double>(live) / static_cast<double>(partitions) : 0;
     if (state == "copying" && total > 0) {
       // The total is an estimate: full means that the partitions are live.

@@ -3,6 +3,8 @@
 
 #include "proxy/backend/client_keys.h"
 #include "proxy/backend/mirror_driver.h"
+#include "proxy/mirror_events.h"
+#include "routing/commands/reserved_keys.h"
 #include "routing/store_health.h"
 
 namespace crossfade::proxy {
@@ -11,6 +13,25 @@ namespace {
 std::string Holdings(uint64_t held, uint64_t wanted) {
   return "the new store holds " + std::to_string(held) + " keys, the legacy store " +
          std::to_string(wanted);
+}
+
+// Names of a few keys that it holds, as an operator may read them.
+std::string Examples(StoreClient& store, const std::map<uint32_t, uint64_t>& counts) {
+  constexpr size_t kShown = 3;
+  std::string names;
+  size_t shown = 0;
+  for (const auto& [db, keys] : counts) {
+    if (keys == 0 || shown == kShown || !store.Command({"SELECT", std::to_string(db)})) continue;
+    const Result<StoreClient::Reply> page = store.Scan("0", "100");
+    if (!page) break;
+    const redisReply& found = *(*page)->element[1];
+    for (size_t i = 0; i < found.elements && shown < kShown; ++i) {
+      const std::string_view name = TextOf(*found.element[i]);
+      if (routing::IsReserved(name)) continue;
+      names += (shown++ == 0 ? "" : ", ") + Printable(name) + " (db " + std::to_string(db) + ")";
+    }
+  }
+  return names.empty() ? "(none can be shown)" : names;
 }
 
 }  // namespace
@@ -56,10 +77,12 @@ bool MirrorDriver::MayBeWritten(const ActivePlan& plan, StoreClient& follower,
   const uint64_t wanted = Sum(authority_counts);
   const std::string counts = Holdings(held, wanted);
   const bool trusts = plan.plan->settings.mirror.follower_data == config::FollowerData::kTrust;
-  if (!trusts && !ownership.follower_known) {
-    SetProgress("refused", counts +
+  const bool overwrites = plan.plan->settings.backfill.existing == config::ExistingKeys::kOverwrite;
+  if (!trusts && !overwrites && !ownership.follower_known) {
+    SetProgress("refused", counts + "; such as " + Examples(follower, follower_counts) +
                                "; empty the new store, or set mirror.follower_data: trust if it "
-                               "is a copy of legacy");
+                               "is a copy of legacy, or backfill.existing: overwrite to make it "
+                               "one (what legacy does not have is removed)");
     return false;
   }
   // A former owner that did not end in step may have left anything undone.

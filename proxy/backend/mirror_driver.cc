@@ -16,14 +16,15 @@ using replication::MirrorState;
 using std::chrono::milliseconds;
 
 constexpr milliseconds kPace{20};
+constexpr milliseconds kBusyPace{2};
 constexpr milliseconds kCheckEvery{1'000};
+constexpr milliseconds kGreetingPace{50};
 constexpr milliseconds kConnectTimeout{1'000};
-// The enumeration keeps this far ahead of the key syncs.
-constexpr size_t kDirtyAhead = 20'000;
 
 }  // namespace
 
-MirrorDriver::MirrorDriver(Core& core, ActivePlanPtr plan) : core_(core), plan_(std::move(plan)) {
+MirrorDriver::MirrorDriver(Core& core, ActivePlanPtr plan)
+    : core_(core), backfiller_(core, interrupt_), plan_(std::move(plan)) {
   progress_.state = plan_->mirrors ? "connecting" : "off";
   const std::lock_guard lock(core_.mutex);
   if (!plan_->mirrors) return;
@@ -37,11 +38,12 @@ void MirrorDriver::AdoptFormer(const replication::Recovered& former) {
   copied_from_ = former.state.authority_run_id;
   const bool stores_known =
       !former.state.authority_run_id.empty() && !former.state.follower_run_id.empty();
-  if (plan_->mirrors && former.claim == FollowerClaim::kLive && stores_known) {
+  const auto finished = FormerlyFinished(former);
+  if (plan_->mirrors && finished && stores_known) {
     // Other processes there than these are found when they are connected.
     core_.legacy.Expect(former.state.authority_run_id);
     core_.new_store.Expect(former.state.follower_run_id);
-    core_.replicator.Resume(former.state, former.dirty);
+    core_.replicator.Resume(former.state, former.dirty, *finished);
     resumed_ = true;
     spdlog::info("the intent journal is whole: the mirror goes on keys_to_sync={} blocks={}",
                  former.dirty.size(), former.blocks);
@@ -59,6 +61,20 @@ void MirrorDriver::AdoptFormer(const replication::Recovered& former) {
   // written from the first moment on may have been missed.
   const bool trust = plan_->plan->settings.mirror.follower_data == config::FollowerData::kTrust;
   if (plan_->mirrors && trust) core_.replicator.BeginCopy();
+}
+
+// In which partitions the mirror may go on.
+std::optional<replication::PartitionSet> MirrorDriver::FormerlyFinished(
+    const replication::Recovered& former) {
+  if (former.claim == replication::FollowerClaim::kLive) return replication::PartitionSet().set();
+  if (former.claim != replication::FollowerClaim::kPart) return std::nullopt;
+  auto finished = backfiller_.Former();
+  if (!finished) return std::nullopt;
+  if (const Status resumed = backfiller_.Resume(); !resumed) {
+    spdlog::warn("the backfill begins again reason=\"{}\"", resumed.error().message);
+    return std::nullopt;
+  }
+  return finished;
 }
 
 MirrorDriver::~MirrorDriver() { Stop(); }
@@ -114,14 +130,15 @@ bool MirrorDriver::Sleep(milliseconds time) {
 }
 
 void MirrorDriver::Run() {
+  bool more = false;
   do {
     ActivePlanPtr plan;
     {
       const std::lock_guard lock(mutex_);
       plan = plan_;
     }
-    Step(*plan);
-  } while (Sleep(kPace));
+    more = Step(*plan);
+  } while (Sleep(more ? milliseconds(0) : backfiller_.active() ? kBusyPace : kPace));
 }
 
 // An address that changed is used from the next connection on.
@@ -137,32 +154,29 @@ void MirrorDriver::LookUpAddresses() {
   }
 }
 
-void MirrorDriver::Step(const ActivePlan& plan) {
-  const auto now = std::chrono::steady_clock::now();
-  const bool check = now >= next_check_;
-  if (check) {
-    next_check_ = now + kCheckEvery;
-    LookUpAddresses();
-    const bool other = core_.authority().run_id() != commands_of_;
-    bool stale = false;
-    {
-      const std::lock_guard lock(core_.mutex);
-      stale = plan.mirrors && core_.replicator.scripts().libraries_stale();
-    }
-    if ((other || stale) && core_.authority().ready.load() > 0) {
-      Result<StoreClient> authority = Connect(core_.authority());
-      if (authority && other) LearnCommands(*authority);
-      if (authority && stale) (void)LearnLibraries(*authority, nullptr);  // tried again
-    }
-    const std::string follower = core_.follower().run_id();
-    if (!commands_.empty() && follower != lacks_of_ && core_.follower().ready.load() > 0) {
-      LearnMissingCommands(follower);
-    }
-  }
-  MirrorState state = MirrorState::kOff;
+void MirrorDriver::Learn(const ActivePlan& plan) {
+  LookUpAddresses();
+  const bool other = core_.authority().run_id() != commands_of_;
+  bool stale = false;
   {
     const std::lock_guard lock(core_.mutex);
-    if (!InForce(plan)) return;
+    stale = plan.mirrors && core_.replicator.scripts().libraries_stale();
+  }
+  if ((other || stale) && core_.authority().ready.load() > 0) {
+    Result<StoreClient> authority = Connect(core_.authority());
+    if (authority && other) LearnCommands(*authority);
+    if (authority && stale) (void)LearnLibraries(*authority, nullptr);  // tried again
+  }
+  const std::string follower = core_.follower().run_id();
+  if (!commands_.empty() && follower != lacks_of_ && core_.follower().ready.load() > 0) {
+    LearnMissingCommands(follower);
+  }
+}
+
+bool MirrorDriver::MayGoOn(const ActivePlan& plan, MirrorState& state) {
+  {
+    const std::lock_guard lock(core_.mutex);
+    if (!InForce(plan)) return false;
     core_.replicator.set_memory_bytes(plan.plan->settings.mirror.memory_bytes);
     core_.replicator.scripts().set_mode(plan.plan->settings.mirror.scripts);
     if (!plan.mirrors) {
@@ -173,16 +187,42 @@ void MirrorDriver::Step(const ActivePlan& plan) {
     }
     state = core_.replicator.state();
   }
-  if (!plan.mirrors) return SetProgress("off", "");
-  if (!Owns(state == MirrorState::kLive)) return;
-  if (!Settled(plan)) return SetProgress("connecting", "waiting for commands sent before");
-  if (state == MirrorState::kLive) {
-    if (resumed_ && !FinishResuming()) return;
-    SetProgress("live", "");
-    return LearnExpiries(plan);
+  if (state != MirrorState::kLive && state != MirrorState::kCopying && backfiller_.active()) {
+    backfiller_.Abandon();
+  }
+  if (!plan.mirrors) {
+    SetProgress("off", "");
+    return false;
+  }
+  if (!Owns(state == MirrorState::kLive || backfiller_.active())) return false;
+  if (Settled(plan)) return true;
+  SetProgress("connecting", "waiting for commands sent before");
+  return false;
+}
+
+bool MirrorDriver::Step(const ActivePlan& plan) {
+  const auto now = std::chrono::steady_clock::now();
+  const bool check = now >= next_check_;
+  if (check) {
+    next_check_ = now + kCheckEvery;
+    Learn(plan);
+  }
+  MirrorState state = MirrorState::kOff;
+  if (!MayGoOn(plan, state)) return false;
+  if (state == MirrorState::kLive || backfiller_.active()) {
+    const bool more = backfiller_.Step(plan);
+    if (resumed_ && !FinishResuming()) return false;
+    if (state == MirrorState::kLive) {
+      SetProgress("live", "");
+      LearnExpiries(plan);
+    } else {
+      SetProgress("copying", backfiller_.progress().error);
+    }
+    return more;
   }
   const bool again = core_.events.copy_wanted.exchange(false);
   if (check || again) StartMirroring(plan);
+  return backfiller_.active();
 }
 
 // What was known of the follower is void once somebody else may have mirrored.
@@ -299,6 +339,7 @@ void MirrorDriver::StartMirroring(const ActivePlan& plan) {
   const std::string authority_run_id = core_.authority().run_id();
   const std::string follower_run_id = core_.follower().run_id();
   if (authority_run_id.empty() || follower_run_id.empty()) {
+    next_check_ = std::chrono::steady_clock::now() + kGreetingPace;
     return SetProgress("connecting", "waiting for the stores' greeting");
   }
   resumed_ = false;
@@ -307,6 +348,9 @@ void MirrorDriver::StartMirroring(const ActivePlan& plan) {
   if (!MayBeWritten(plan, *follower, *authority_counts, *follower_counts, trusted) ||
       !MayRemove(*authority_counts, *follower_counts)) {
     return;
+  }
+  if (!trusted && !begun_ && !plan.plan->settings.backfill.auto_start && !start_wanted_) {
+    return SetProgress("waiting", "backfill.auto_start is false: `crossfade backfill start`");
   }
   {
     const std::lock_guard lock(core_.mutex);
@@ -331,85 +375,11 @@ void MirrorDriver::StartMirroring(const ActivePlan& plan) {
     core_.replicator.Trust();
     return;
   }
-  // Counted again, now that no write goes unrecorded: a db may have had its first key.
-  const Result<Counts> to_copy = CountClientKeys(*authority);
-  const Result<Counts> to_check = CountClientKeys(*follower);
-  if (to_copy && to_check) Copy(*authority, *follower, *to_copy, *to_check);
-}
-
-void MirrorDriver::Copy(StoreClient& authority, StoreClient& follower,
-                        const Counts& authority_counts, const Counts& follower_counts) {
-  {
-    const std::lock_guard lock(mutex_);
-    progress_.copied = 0;
-    progress_.total = Sum(authority_counts);
+  // The keys are counted again, now that no write goes unrecorded.
+  if (const Status begun = backfiller_.Begin(*authority, *follower); !begun) {
+    return SetProgress("connecting", "the backfill can't begin: " + begun.error().message);
   }
   SetProgress("copying", "");
-  // What the follower alone holds is found from its side.
-  if (!Enumerate(authority, authority_counts, true) ||
-      !Enumerate(follower, follower_counts, false)) {
-    return;
-  }
-  {
-    const std::lock_guard lock(core_.mutex);
-    core_.replicator.FinishCopy();
-    if (!core_.replicator.live()) return;
-  }
-  SetProgress("live", "");
-}
-
-// Marks every key dirty, so that it is synced. False when the copy must begin
-// again, later. What an empty db holds by now is not left from before.
-bool MirrorDriver::Enumerate(StoreClient& store, const Counts& counts, bool count_progress) {
-  for (const auto& [db, keys] : counts) {
-    if (keys == 0) continue;
-    const Result<StoreClient::Reply> selected = store.Command({"SELECT", std::to_string(db)});
-    if (!selected) {
-      SetProgress("connecting", "enumerating the keys failed: " + selected.error().message);
-      return false;
-    }
-    std::string cursor = "0";
-    do {
-      const Result<StoreClient::Reply> page = store.Scan(cursor, kScanPage);
-      if (!page) {
-        SetProgress("connecting", "enumerating the keys failed: " + page.error().message);
-        return false;
-      }
-      cursor = TextOf(*(*page)->element[0]);
-      const redisReply& names = *(*page)->element[1];
-      uint64_t found = 0;
-      {
-        const std::lock_guard lock(core_.mutex);
-        if (core_.replicator.state() != MirrorState::kCopying) return false;
-        for (size_t i = 0; i < names.elements; ++i) {
-          const std::string_view name = TextOf(*names.element[i]);
-          if (routing::IsReserved(name)) continue;
-          core_.replicator.AddScanned(db, name);
-          ++found;
-        }
-      }
-      core_.feed_wanted.store(true);
-      core_.workers[0]->Wake();
-      if (count_progress) {
-        const std::lock_guard lock(mutex_);
-        progress_.copied += found;
-        progress_.total = std::max(progress_.total, progress_.copied);
-      }
-      if (!AwaitRoom()) return false;
-    } while (cursor != "0");
-  }
-  return true;
-}
-
-bool MirrorDriver::AwaitRoom() {
-  while (true) {
-    {
-      const std::lock_guard lock(core_.mutex);
-      if (core_.replicator.state() != MirrorState::kCopying) return false;
-      if (core_.replicator.dirty().size() < kDirtyAhead) return true;
-    }
-    if (!Sleep(milliseconds(5))) return false;
-  }
 }
 
 }  // namespace crossfade::proxy

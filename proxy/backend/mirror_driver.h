@@ -15,6 +15,7 @@
 
 #include "proxy/active_plan.h"
 #include "proxy/backend/store_client.h"
+#include "proxy/backfill/backfiller.h"
 #include "proxy/core.h"
 
 namespace crossfade::proxy {
@@ -24,8 +25,9 @@ class MirrorDriver {
   MirrorDriver(Core& core, ActivePlanPtr plan);
   ~MirrorDriver();
 
-  // What the intent journal of a former process says of the follower; before Start,
-  // with the replication lock.
+  // What a former process left behind: the backfill's files, then what the intent
+  // journal says of the follower. Before Start; the latter with the replication lock.
+  Status Open() { return backfiller_.Open(*plan_->plan); }
   void AdoptFormer(const replication::Recovered& former);
   void Start();
   void Stop();
@@ -41,16 +43,21 @@ class MirrorDriver {
   struct Progress {
     std::string state;   // "off", "connecting", "refused", "copying", "live"
     std::string detail;  // one sentence for the operator, may be empty
-    uint64_t copied = 0;
-    uint64_t total = 0;
   };
   Progress progress() const;
+  Backfiller& backfiller() { return backfiller_; }
+  const Backfiller& backfiller() const { return backfiller_; }
+  // What `backfill.auto_start: false` waits for.
+  void StartBackfill() { start_wanted_.store(true); }
 
  private:
   static constexpr std::string_view kScanPage = "1000";  // keys, about
   using Counts = std::map<uint32_t, uint64_t>;
   void Run();
-  void Step(const ActivePlan& plan);
+  // True when there is more to do at once.
+  bool Step(const ActivePlan& plan);
+  bool MayGoOn(const ActivePlan& plan, replication::MirrorState& state);
+  void Learn(const ActivePlan& plan);
   void LookUpAddresses();
   Result<StoreClient> Connect(const StoreLink& link);
   void LearnCommands(StoreClient& authority);
@@ -62,10 +69,7 @@ class MirrorDriver {
   bool MayBeWritten(const ActivePlan& plan, StoreClient& follower, const Counts& authority_counts,
                     const Counts& follower_counts, bool& trusted);
   bool MayRemove(const Counts& authority_counts, const Counts& follower_counts);
-  void Copy(StoreClient& authority, StoreClient& follower, const Counts& authority_counts,
-            const Counts& follower_counts);
-  bool Enumerate(StoreClient& store, const Counts& counts, bool count_progress);
-  bool AwaitRoom();
+  std::optional<replication::PartitionSet> FormerlyFinished(const replication::Recovered& former);
   void LearnExpiries(const ActivePlan& plan);
   // Given to the follower, too, unless it is nullptr.
   Status LearnLibraries(StoreClient& authority, StoreClient* follower);
@@ -81,12 +85,14 @@ class MirrorDriver {
   std::condition_variable wake_;
   bool stop_ = false;
   Interrupt interrupt_;
+  Backfiller backfiller_;
   ActivePlanPtr plan_;
   Progress progress_;
   std::thread thread_;
 
   std::atomic<bool> served_unmirrored_{false};
   std::atomic<bool> loss_refused_{false}, loss_accepted_{false};
+  std::atomic<bool> start_wanted_{false};
 
   // Of the thread alone.
   std::string former_follower_;  // run id of what a former process has written to

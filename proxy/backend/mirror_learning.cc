@@ -28,6 +28,12 @@ bool MirrorDriver::FinishResuming() {
     SetProgress("connecting", "the functions can't be copied: " + given.error().message);
     return false;
   }
+  if (backfiller_.active()) {
+    if (const Status measured = backfiller_.Measure(*authority, *follower); !measured) {
+      SetProgress("connecting", "a store does not answer: " + measured.error().message);
+      return false;
+    }
+  }
   resumed_ = false;
   return true;
 }

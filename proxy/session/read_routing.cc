@@ -22,6 +22,8 @@ ReadReason ReasonOf(ReadVerdict verdict) {
       return ReadReason::kEligible;
     case ReadVerdict::kNotLive:
       return ReadReason::kNotLive;
+    case ReadVerdict::kNotCopied:
+      return ReadReason::kNotCopied;
     case ReadVerdict::kDirty:
       return ReadReason::kDirty;
     case ReadVerdict::kLag:
@@ -124,7 +126,7 @@ bool Session::SendShadow(const routing::CommandSpec& spec, routing::Args args,
   {
     Core& core = worker_.core();
     std::unique_lock lock(core.mutex);
-    if (!core.replicator.live() || !EnterGate(worker_.hashes, false, false, lock)) {
+    if (!core.replicator.mirrors() || !EnterGate(worker_.hashes, false, false, lock)) {
       worker_.stats().shadow_skipped.Add();
       return false;
     }

@@ -14,6 +14,8 @@ const char* Name(ReadReason reason) {
       return "pinned";
     case ReadReason::kNotLive:
       return "not_live";
+    case ReadReason::kNotCopied:
+      return "not_copied";
     case ReadReason::kDirty:
       return "dirty";
     case ReadReason::kLag:

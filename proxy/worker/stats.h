@@ -43,6 +43,7 @@ enum class ReadReason : uint8_t {
   kCommand,  // this read belongs to the authority
   kPinned,   // the session has a connection of its own to the authority
   kNotLive,
+  kNotCopied,  // its partition is not behind the backfill's frontier
   kDirty,
   kLag,
   kPending,

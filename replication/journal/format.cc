@@ -33,6 +33,8 @@ const char* Name(FollowerClaim claim) {
       return "ours";
     case FollowerClaim::kLive:
       return "live";
+    case FollowerClaim::kPart:
+      return "part";
   }
   return "?";
 }
@@ -126,7 +128,10 @@ bool RecordReader::ReadBody(Record& record) {
       return TakeNumber(bytes_, record.count);
     case RecordTag::kState: {
       constexpr size_t kFixed = 1 + 1 + 8;
-      if (bytes_.size() < kFixed || static_cast<uint8_t>(bytes_[0]) > 2) return false;
+      if (bytes_.size() < kFixed ||
+          static_cast<uint8_t>(bytes_[0]) > static_cast<uint8_t>(FollowerClaim::kPart)) {
+        return false;
+      }
       size_t at = 0;
       record.state.claim = static_cast<FollowerClaim>(ReadFixed<uint8_t>(bytes_, at));
       record.state.undeclared_ran = ReadFixed<uint8_t>(bytes_, at) != 0;

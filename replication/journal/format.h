@@ -23,7 +23,12 @@ enum class FollowerClaim : uint8_t {
   kNothing = 0,
   kOurs = 1,  // written by us, for this pair of stores; how far is not known
   kLive = 2,  // as the authority, but for the intents that are not done
+  kPart = 3,  // so are the partitions that the catalog calls finished
 };
+// Whether it says which keys are not as the authority's.
+inline bool TellsOfKeys(FollowerClaim claim) {
+  return claim == FollowerClaim::kLive || claim == FollowerClaim::kPart;
+}
 const char* Name(FollowerClaim claim);
 
 struct JournalState {

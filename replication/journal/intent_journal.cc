@@ -76,7 +76,7 @@ void IntentJournal::SetState(const JournalState& state) {
   state_ = state;
   AppendState(state, records_);
   replace_former_ = true;
-  if (state.claim == FollowerClaim::kLive) return;
+  if (TellsOfKeys(state.claim)) return;
   // Dirtiness says nothing of a follower that is not live.
   for (Segment& segment : segments_) segment.open_dirty = 0;
 }

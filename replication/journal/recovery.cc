@@ -101,7 +101,7 @@ void Recovery::ApplyRecord(const Record& record) {
       generation.dirty.erase({record.keys[0].db, std::string(record.keys[0].name)});
       return;
     case RecordTag::kState:
-      if (record.state.claim != FollowerClaim::kLive) generation.dirty.clear();
+      if (!TellsOfKeys(record.state.claim)) generation.dirty.clear();
       generation.has_state = true;
       generation.state = record.state;
       return;
@@ -155,7 +155,7 @@ Recovered Recovery::Finish() {
     recovered.reason = "a command on all keys was under way";
   } else if (dirty.size() > limits::kDirtyKeysMax) {
     recovered.reason = "more keys are open than can be kept";
-  } else if (recovered.claim != FollowerClaim::kLive) {
+  } else if (!TellsOfKeys(recovered.claim)) {
     recovered.reason = "the follower was not up to date when the proxy ended";
   }
   if (!recovered.reason.empty()) {

@@ -25,7 +25,7 @@ struct RecoveredKey {
 struct Recovered {
   FollowerClaim claim = FollowerClaim::kNothing;
   std::string reason;  // why it is not live, where a journal was found
-  JournalState state;  // of kLive
+  JournalState state;  // of a claim that tells of keys
   std::vector<RecoveredKey> dirty;
   bool closed = false;      // the proxy ended in order
   uint64_t generation = 0;  // the highest found

@@ -19,10 +19,11 @@ struct BadInput {
 const BadInput kBadInputs[] = {
     {"unknown key", "wrokers: 2\n",
      "c.yaml:4: wrokers: unknown key, expected one of listen, workers, stores, stage, mirror, "
-     "reads, allow, limits, admin, log, users, journal, ownership; did you mean workers?"},
+     "reads, allow, limits, admin, log, users, journal, ownership, backfill; did you mean "
+     "workers?"},
     {"unknown key unlike any", "zzz: 2\n",
      "c.yaml:4: zzz: unknown key, expected one of listen, workers, stores, stage, mirror, reads, "
-     "allow, limits, admin, log, users, journal, ownership"},
+     "allow, limits, admin, log, users, journal, ownership, backfill"},
     {"unknown key in a section", "mirror: {memry: 1GiB}\n",
      "c.yaml:4: mirror.memry: unknown key, expected one of ack, ack_timeout, memory, "
      "follower_data, scripts, undeclared_keys; did you mean memory?"},
@@ -36,22 +37,21 @@ const BadInput kBadInputs[] = {
      "c.yaml:4: admin.token: found no space after the colon, expected key: value"},
     {"key with control characters", "\"a\\nb\": 1\n",
      "c.yaml:4: a\\x0ab: unknown key, expected one of listen, workers, stores, stage, mirror, "
-     "reads, allow, limits, admin, log, users, journal, ownership"},
+     "reads, allow, limits, admin, log, users, journal, ownership, backfill"},
     {"journal mode", "journal: {mode: always}\n",
      "c.yaml:4: journal.mode: found 'always', expected one of process, disk, none"},
     {"small journal", "journal: {disk: 1MiB}\n",
      "c.yaml:4: journal.disk: found '1MiB', expected a size from 256MiB to 1TiB"},
     {"all that is not served",
-     "backfill: {}\nverify: {}\ngates: {}\nfences: {}\napprovals: {}\nusers: []\n"
+     "verify: {}\ngates: {}\nfences: {}\napprovals: {}\nusers: []\n"
      "mirror: {big_key: 1MiB}\n"
      "admin: {tokens_file: t}\n",
-     "c.yaml:4: backfill is not served by this version\n"
-     "c.yaml:5: verify is not served by this version\n"
-     "c.yaml:6: gates is not served by this version\n"
-     "c.yaml:7: fences is not served by this version\n"
-     "c.yaml:8: approvals is not served by this version\n"
-     "c.yaml:10: mirror.big_key is not served by this version\n"
-     "c.yaml:11: admin.tokens_file is not served by this version"},
+     "c.yaml:4: verify is not served by this version\n"
+     "c.yaml:5: gates is not served by this version\n"
+     "c.yaml:6: fences is not served by this version\n"
+     "c.yaml:7: approvals is not served by this version\n"
+     "c.yaml:9: mirror.big_key is not served by this version\n"
+     "c.yaml:10: admin.tokens_file is not served by this version"},
     {"stage not served", "stage: soak\n",
      "c.yaml:4: stage: found 'soak', which is not served by this version, expected one of observe, "
      "mirror, ramp"},
@@ -206,16 +206,16 @@ const BadInput kBadInputs[] = {
 const BadInput kBadFiles[] = {
     {"empty", "",
      "c.yaml:1: found nothing, expected a map with listen, workers, stores, stage, mirror, reads, "
-     "allow, limits, admin, log, users, journal, ownership"},
+     "allow, limits, admin, log, users, journal, ownership, backfill"},
     {"comments only", "# nothing\n\n# here\n",
      "c.yaml:1: found nothing, expected a map with listen, workers, stores, stage, mirror, reads, "
-     "allow, limits, admin, log, users, journal, ownership"},
+     "allow, limits, admin, log, users, journal, ownership, backfill"},
     {"text", "hunter2\n",
      "c.yaml:1: found text, expected a map with listen, workers, stores, stage, mirror, reads, "
-     "allow, limits, admin, log, users, journal, ownership"},
+     "allow, limits, admin, log, users, journal, ownership, backfill"},
     {"list", "- a\n- b\n",
      "c.yaml:1: found a list, expected a map with listen, workers, stores, stage, mirror, reads, "
-     "allow, limits, admin, log, users, journal, ownership"},
+     "allow, limits, admin, log, users, journal, ownership, backfill"},
     {"two documents", kStores + "---\nworkers: 2\n",
      "c.yaml:4: found more behind the end of the YAML document, expected one"},
     {"text in front", ",stores: {}\nworkers: 1\n",

@@ -92,7 +92,7 @@ TEST_P(Differential, TrustedFollowerThatBeganWithACopy) {
   migration_.config.mirror["follower_data"] = "trust";
   ASSERT_TRUE(migration_.StartLive());
   RunPlain();
-  EXPECT_EQ(PrintCounts()["copy_keys_done"], 0);
+  EXPECT_EQ(PrintCounts()["backfill"]["keys_copied"], 0);
 }
 
 TEST_P(Differential, FilledLegacyIsCopiedUnderLoad) {

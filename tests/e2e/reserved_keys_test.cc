@@ -55,8 +55,8 @@ TEST_P(ReservedKeys, AreNotCopiedAndHaveNothingCopiedTwice) {
   EXPECT_EQ(migration_.ExpectEqualWhenDrained().keys_compared, static_cast<uint64_t>(kKeys));
   const nlohmann::json status = migration_.Status();
   EXPECT_EQ(status["effects"].value("sync", 0), kKeys);
-  EXPECT_EQ(status.value("copy_keys_total", 0), kKeys);
-  EXPECT_EQ(status.value("copy_keys_done", 0), kKeys);
+  EXPECT_EQ(status["backfill"].value("keys_total", 0), kKeys);
+  EXPECT_EQ(status["backfill"].value("keys_copied", 0), kKeys);
 }
 
 TEST_P(ReservedKeys, CantBeNamed) {

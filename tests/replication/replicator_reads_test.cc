@@ -44,7 +44,7 @@ TEST_F(ReplicatorReadsTest, OnlyALiveFollowerIsReadFrom) {
   r_.LeaveLive("a test");
   EXPECT_EQ(m_.Read("k"), ReadVerdict::kNotLive);
   r_.BeginCopy();
-  EXPECT_EQ(m_.Read("k"), ReadVerdict::kNotLive);
+  EXPECT_EQ(m_.Read("k"), ReadVerdict::kNotCopied);
 }
 
 TEST_F(ReplicatorReadsTest, ADirtyKeyIsNeverReadWhateverTheBudget) {

@@ -191,7 +191,7 @@ TEST(ReplicatorCopyTest, WhileCopyingEveryWriteMakesItsKeysDirty) {
   EXPECT_EQ(r.dirty().size(), 2u);
   EXPECT_TRUE(m.events.drifts.empty()) << "it is no drift";
   EXPECT_EQ(m.SyncsWanted(), (Lines{"0 a", "0 b"}));
-  EXPECT_EQ(m.Read("z"), ReadVerdict::kNotLive);
+  EXPECT_EQ(m.Read("z"), ReadVerdict::kNotCopied);
   r.FinishCopy();
   EXPECT_TRUE(r.live());
   EXPECT_EQ(m.Read("z"), ReadVerdict::kEligible);

@@ -11,25 +11,22 @@ using replication::MirrorState;
 
 constexpr int64_t kCheckEveryUs = 1'000'000;
 constexpr uint32_t kPages = 3;  // of each db
-constexpr int64_t kRoomUs = 5'000;
 
 }  // namespace
 
 Driver::Driver(Process& process, const Plan& plan, bool may_trust)
-    : process_(process), replicator_(process.replicator), plan_(plan), may_trust_(may_trust) {
+    : process_(process),
+      replicator_(process.replicator),
+      plan_(plan),
+      may_trust_(may_trust),
+      backfill_(*this, process.world.spool, "legacy and new") {
   if (plan_.mirrors) replicator_.SetUnfinished();
 }
 
 void Driver::AdoptFormer(const replication::Recovered& former) {
   using replication::FollowerClaim;
   begun_ = former.claim != FollowerClaim::kNothing;
-  const std::string& authority = former.state.authority_run_id;
-  const std::string& follower = former.state.follower_run_id;
-  if (plan_.mirrors && former.claim == FollowerClaim::kLive && !authority.empty() &&
-      !follower.empty()) {
-    process_.authority.Expect(std::stoul(authority));
-    process_.follower.Expect(std::stoul(follower));
-    replicator_.Resume(former.state, former.dirty);
+  if (plan_.mirrors && Adopt(former)) {
     ++process_.world.counts.resumed;
     return;
   }
@@ -38,7 +35,36 @@ void Driver::AdoptFormer(const replication::Recovered& former) {
   if (plan_.mirrors && may_trust_) replicator_.BeginCopy();
 }
 
+bool Driver::Adopt(const replication::Recovered& former) {
+  const std::string& authority = former.state.authority_run_id;
+  const std::string& follower = former.state.follower_run_id;
+  if (!TellsOfKeys(former.claim) || authority.empty() || follower.empty()) return false;
+  auto finished = replication::PartitionSet().set();
+  if (former.claim == replication::FollowerClaim::kPart) {
+    replication::BackfillRecord record = process_.world.catalog;
+    finished = record.finished;
+    if (record.phase == replication::BackfillPhase::kDone) {
+      record.phase = replication::BackfillPhase::kCopying;
+    }
+    if (!backfill_.Resume(record)) return false;
+    ++process_.world.counts.backfills_resumed;
+  }
+  process_.authority.Expect(std::stoul(authority));
+  process_.follower.Expect(std::stoul(follower));
+  replicator_.Resume(former.state, former.dirty, finished);
+  return true;
+}
+
+Status Driver::Save(const replication::BackfillRecord& record) {
+  process_.world.catalog = record;
+  return {};
+}
+
 void Driver::Step() {
+  const MirrorState state = replicator_.state();
+  const bool copying = state == MirrorState::kCopying && backfill_.active();
+  if (state == MirrorState::kUnfinished) backfill_.Abandon();
+  if (copying || (state == MirrorState::kLive && backfill_.active())) PumpBackfill();
   if (busy_) return;
   const bool check = process_.now_us() >= next_check_us_;
   if (check) next_check_us_ = process_.now_us() + kCheckEveryUs;
@@ -51,6 +77,7 @@ void Driver::Step() {
   replicator_.SetUnfinished();
   if (!process_.Settled(plan_.epoch)) return;
   if (replicator_.live()) return LearnExpiries();
+  if (copying) return ScanPage();
   const bool again = std::exchange(process_.copy_wanted, false);
   if (check || again) StartMirroring();
 }
@@ -82,59 +109,89 @@ void Driver::StartMirroring() {
     process_.After(process_.Delay(), [this, trusted] {
       busy_ = false;
       if (trusted) return replicator_.Trust();
-      Copy();
+      if (replicator_.state() != MirrorState::kCopying) return;
+      ++process_.world.counts.copies;
+      (void)backfill_.Begin();
     });
   });
 }
 
-void Driver::Copy() {
-  busy_ = true;
-  ++process_.world.counts.copies;
-  const auto copying = [this] { return replicator_.state() == MirrorState::kCopying; };
-  const auto scanned = [this](const KeyId& key, const Entry&) {
-    replicator_.AddScanned(key.db, key.name);
-    process_.WantFeed();
-  };
-  Enumerate(process_.world.legacy, 0, copying, scanned, [this, copying, scanned] {
-    Enumerate(process_.world.new_store, 0, copying, scanned, [this] { replicator_.FinishCopy(); });
-  });
+void Driver::PumpBackfill() {
+  const size_t ahead = std::max<size_t>(process_.world.config.dirty_keys_max / 2, 1);
+  const size_t dirty = replicator_.dirty().size();
+  const uint64_t room = std::min<uint64_t>(ahead > dirty ? ahead - dirty : 0, 20);
+  const uint64_t keys = process_.world.env.random.Below(room + 1);
+  uint64_t begun = 0;
+  (void)backfill_.Pump(process_.now_us(), keys, begun);
+  if (begun > 0) process_.WantFeed();
 }
 
-void Driver::Enumerate(Store& store, uint32_t page, std::function<bool()> goes_on, PerKey f,
-                       std::function<void()> done) {
+void Driver::FlushSpool() {
+  uint64_t begun = 0;
+  constexpr int64_t kLater = 1'000'000;
+  (void)backfill_.Pump(process_.now_us() + kLater, 0, begun);
+}
+
+// What is read now is handed on later, when the backfill may be another one.
+void Driver::ScanPage() {
+  using replication::BackfillPhase;
+  if (backfill_.record().phase != BackfillPhase::kEnumerating) return;
+  const replication::ScanPosition at = backfill_.record().position;
+  if (at.db == kDbs) {
+    (void)backfill_.EndEnumeration();
+    return;
+  }
+  Store& store = at.follower ? process_.world.new_store : process_.world.legacy;
+  const auto page = static_cast<uint32_t>(std::stoul(at.cursor));
+  const uint64_t era = replicator_.era();
   busy_ = true;
   process_.After(process_.Delay(), [=, this, &store] {
     busy_ = false;
     if (!store.up() || store.paused_until_us() > process_.now_us()) return;
-    std::vector<std::pair<KeyId, Entry>> found;
-    const uint32_t db = page / kPages;
-    for (const auto& [name, entry] : store.keys(db)) {
-      const bool expired = entry.deadline_ms >= 0 && entry.deadline_ms <= store.NowMs();
-      if (!expired && std::hash<std::string>()(name) % kPages == page % kPages) {
-        found.push_back({{db, name}, entry});
-      }
-    }
-    std::sort(found.begin(), found.end(),
-              [](const auto& a, const auto& b) { return a.first < b.first; });
+    std::vector<std::string> found;
+    for (const auto& [key, entry] : PageOf(store, at.db, page)) found.push_back(key.name);
     busy_ = true;
-    process_.After(process_.Delay(), [=, this, &store] {
+    process_.After(process_.Delay(), [=, this] {
       busy_ = false;
-      if (!goes_on()) return;
-      for (const auto& [key, entry] : found) f(key, entry);
-      if (page + 1 == kPages * kDbs) return done();
-      AwaitRoom([=, this, &store] { Enumerate(store, page + 1, goes_on, f, done); });
+      if (replicator_.era() != era || !backfill_.active()) return;
+      const std::vector<std::string_view> names(found.begin(), found.end());
+      replication::ScanPosition next = at;
+      next.cursor = std::to_string((page + 1) % kPages);
+      if (next.cursor == "0" && ++next.db == kDbs && !at.follower) next = {true, 0, "0"};
+      backfill_.AddPage(at.db, names, next);
     });
   });
 }
 
-void Driver::AwaitRoom(std::function<void()> next) {
-  const size_t ahead = process_.world.config.dirty_keys_max / 2;
-  const bool copying = replicator_.state() == MirrorState::kCopying;
-  if (!copying || replicator_.dirty().size() <= ahead) return next();
+// What a SCAN of it tells.
+std::vector<std::pair<KeyId, Entry>> Driver::PageOf(const Store& store, uint32_t db,
+                                                    uint32_t page) const {
+  std::vector<std::pair<KeyId, Entry>> found;
+  for (const auto& [name, entry] : store.keys(db)) {
+    const bool expired = entry.deadline_ms >= 0 && entry.deadline_ms <= store.NowMs();
+    if (!expired && std::hash<std::string>()(name) % kPages == page) {
+      found.push_back({{db, name}, entry});
+    }
+  }
+  std::sort(found.begin(), found.end(),
+            [](const auto& a, const auto& b) { return a.first < b.first; });
+  return found;
+}
+
+void Driver::EnumerateFollower(uint32_t page, PerKey f, std::function<void()> done) {
   busy_ = true;
-  process_.After(kRoomUs, [this, next = std::move(next)] {
+  process_.After(process_.Delay(), [=, this] {
     busy_ = false;
-    AwaitRoom(next);
+    const Store& store = process_.world.new_store;
+    if (!store.up() || store.paused_until_us() > process_.now_us()) return;
+    const auto found = PageOf(store, page / kPages, page % kPages);
+    busy_ = true;
+    process_.After(process_.Delay(), [=, this] {
+      busy_ = false;
+      for (const auto& [key, entry] : found) f(key, entry);
+      if (page + 1 == kPages * kDbs) return done();
+      EnumerateFollower(page + 1, f, done);
+    });
   });
 }
 
@@ -146,12 +203,10 @@ void Driver::LearnExpiries() {
   const auto add = [this](const KeyId& key, const Entry& entry) {
     if (entry.deadline_ms >= 0) replicator_.AddExpiry(routing::KeyHash(key.db, key.name));
   };
-  Enumerate(
-      process_.world.new_store, 0, [] { return true; }, add,
-      [this, era, since] {
-        const bool same = replicator_.era() == era && replicator_.expiries_unknown_seq() == since;
-        if (same && replicator_.live()) replicator_.ExpiriesTold(process_.now_us());
-      });
+  EnumerateFollower(0, add, [this, era, since] {
+    const bool same = replicator_.era() == era && replicator_.expiries_unknown_seq() == since;
+    if (same && replicator_.live()) replicator_.ExpiriesTold(process_.now_us());
+  });
 }
 
 }  // namespace crossfade::sim

@@ -225,6 +225,12 @@ bool Process::Idle() const {
 
 void Process::LoseFollower() { applier_->Drop(); }
 
+void Process::TearSpool() {
+  world.spool.room_left = world.env.random.Below(400);
+  driver_->FlushSpool();
+  world.spool.room_left = SIZE_MAX;
+}
+
 void Process::CheckOrder(std::span<const uint64_t> hashes, bool all, uint64_t stamp) {
   uint64_t newest = all ? any_reported_ : all_reported_;
   for (const uint64_t hash : hashes) {

@@ -148,6 +148,8 @@ class Process final : public replication::ReplicatorEvents {
   void SetPlan(const Plan& plan);
   bool Settled(uint64_t epoch) const;
   void LoseFollower();
+  // Killed while the backfill's spool is written: of that comes a part.
+  void TearSpool();
   bool Idle() const;  // no client waits for anything
   // A command that was executed has been reported to the replicator: in the order
   // of the execution, key by key.

@@ -95,6 +95,7 @@ void Counts::Add(const Counts& other) {
   late += other.late;
   crashes += other.crashes;
   resumed += other.resumed;
+  backfills_resumed += other.backfills_resumed;
   copies += other.copies;
 }
 
@@ -285,8 +286,13 @@ void World::Crash() {
   } else if (process->committer && env.random.OneIn(2)) {
     process->committer->Tear();
   }
+  if (env.random.OneIn(2)) process->TearSpool();
   process.reset();
-  if (machine) disk.Reboot();
+  if (machine) {
+    disk.Reboot();
+    spool.bytes.resize(env.random.Between(static_cast<int64_t>(spool.synced),
+                                          static_cast<int64_t>(spool.bytes.size())));
+  }
   // Without a journal nobody may trust what the follower holds.
   const bool may_trust =
       config.journal != JournalMode::kNone && config.beginning != Config::Beginning::kCopy;

@@ -11,10 +11,12 @@
 #include <string>
 #include <vector>
 
+#include "replication/backfill/backfill.h"
 #include "tests/sim/env.h"
 #include "tests/sim/history.h"
 #include "tests/sim/journal.h"
 #include "tests/sim/store.h"
+#include "tests/support/memory_spool.h"
 
 namespace crossfade::sim {
 
@@ -58,7 +60,7 @@ struct Config {
 struct Counts {
   uint64_t commands = 0, follower_reads = 0, follower_retries = 0, checked = 0, shadows = 0;
   uint64_t syncs = 0, collapses = 0, overflows = 0, lanes_lost = 0, late = 0, crashes = 0,
-           resumed = 0, copies = 0;
+           resumed = 0, copies = 0, backfills_resumed = 0;
   void Add(const Counts& other);
 };
 
@@ -76,6 +78,9 @@ class World {
   Store legacy, new_store;
   History history;
   JournalDisk disk;
+  // The backfill's files.
+  test::MemorySpool spool;
+  replication::BackfillRecord catalog;
   Counts counts;
   std::unique_ptr<Process> process;
   // The load is on; afterwards nothing fails any more.

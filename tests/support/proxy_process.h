@@ -32,6 +32,9 @@ struct ProxyConfig {
   std::map<std::string, std::string> ownership;
   std::map<std::string, std::string> reads;
   std::map<std::string, std::string> journal;
+  // As fast as it goes, whatever the machine does beside.
+  std::map<std::string, std::string> backfill = {
+      {"keys_per_second", "0"}, {"bytes_per_second", "0B"}, {"max_authority_p99", "0ms"}};
   std::vector<std::string> routes;  // each a YAML map in flow style
   std::map<std::string, std::string> limits;
   std::string allow;                              // a YAML list in flow style; empty for none

@@ -112,6 +112,11 @@ void PrintVerdict(const replication::Recovered& recovered) {
     std::printf(
         "a start on this boot of the machine would go on from here, with %zu keys to sync\n",
         recovered.dirty.size());
+  } else if (recovered.claim == replication::FollowerClaim::kPart) {
+    std::printf(
+        "a start on this boot of the machine would go on with the backfill, with %zu keys to "
+        "sync or copy\n",
+        recovered.dirty.size());
   } else {
     std::printf("a start would compare all keys: %s\n", recovered.reason.empty()
                                                             ? "nothing is said of the follower"

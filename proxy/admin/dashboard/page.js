@@ -105,10 +105,10 @@ function showMirror() {
   $("mirror_detail").hidden = !now.mirror_detail;
   let share = now.live_partitions / now.partitions;
   // The number of keys is an estimate: only the partitions say that it is done.
-  if (now.mirror_state === "copying" && now.copy_keys_total > 0)
-    share = Math.max(share, Math.min(0.99, now.copy_keys_done / now.copy_keys_total));
-  text("copy_text", Math.floor(share * 100) + "% · " + count(now.copy_keys_done) +
-    (now.copy_keys_total ? " of ~" + count(now.copy_keys_total) : "") + " keys · " +
+  if (now.mirror_state === "copying" && now.backfill.keys_total > 0)
+    share = Math.max(share, Math.min(0.99, now.backfill.keys_copied / now.backfill.keys_total));
+  text("copy_text", Math.floor(share * 100) + "% · " + count(now.backfill.keys_copied) +
+    (now.backfill.keys_total ? " of ~" + count(now.backfill.keys_total) : "") + " keys · " +
     count(now.live_partitions) + " of " + count(now.partitions) + " partitions live");
   bar("copy_bar", share, share >= 1 ? "full" : "");
   const full = now.log_bytes / now.log_bytes_max;

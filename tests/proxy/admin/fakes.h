@@ -70,8 +70,9 @@ inline proxy::Snapshot SampleSnapshot() {
   s.libraries_refused = 8;
   s.scripts = {
       {"da39a3ee", false, "undeclared", "line 1: a key of SET may not be declared", 3, 3, 0, 1}};
-  s.copy_keys_done = 610;
-  s.copy_keys_total = 1000;
+  s.backfill.phase = "copying";
+  s.backfill.keys_copied = 610;
+  s.backfill.keys_total = 1000;
   s.live_partitions = 612;
   s.breaker = "half_open";
   s.breaker_trips = 3;

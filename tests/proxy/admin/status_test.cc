@@ -35,7 +35,10 @@ TEST(StatusJson, EveryFieldOfTheSnapshotIsThere) {
     "script_calls": {"replay": 20, "undeclared": 3}, "libraries_refused": 8,
     "scripts": [{"id": "da39a3ee", "function": false, "verdict": "undeclared",
                  "reason": "line 1: a key of SET may not be declared",
-                 "calls": 3, "replayed": 3, "synced": 0, "failed": 1}], "copy_keys_done": 610, "copy_keys_total": 1000,
+                 "calls": 3, "replayed": 3, "synced": 0, "failed": 1}], 
+    "backfill": {"phase": "copying", "paused": false, "keys_found": 0, "keys_copied": 610,
+                 "keys_total": 1000, "partitions_finished": 0, "partition": -1, "keys_per_second": 0,
+                 "limit_keys_per_second": 0, "held_back": false, "spool_bytes": 0, "error": ""},
     "live_partitions": 612, "breaker": "half_open", "breaker_trips": 3,
     "follower_read_retries": 9, "client_errors": {"protocol": 1},
     "read_decisions": [
@@ -134,7 +137,7 @@ TEST(StatusText, NotReadyAndRefusedStandOut) {
 
 TEST(StatusText, AFullBarMeansAllPartitionsLive) {
   StatusInput input = SampleInput();
-  input.snapshot.copy_keys_done = 5'000;  // more than the estimate
+  input.snapshot.backfill.keys_copied = 5'000;  // more than the estimate
   EXPECT_TRUE(Has(Rendered("", StatusJson(input)), "-] 99%"));
   input.snapshot.mirror_state = "live";
   input.snapshot.live_partitions = 1'024;

@@ -8,6 +8,8 @@ APPLIER = "replication/replicator_applier.cc"
 REPLICATOR = "replication/replicator.cc"
 JOURNAL = "replication/replicator_journal.cc"
 GATE = "replication/key_gate.cc"
+BACKFILL = "replication/backfill/backfill.cc"
+PARTITIONS = "replication/replicator_backfill.cc"
 
 
 @dataclass(frozen=True)
@@ -168,8 +170,8 @@ MUTATIONS = [
         "  if (journal_) dirty_.SetJournalSegment(db, key, journal_->Dirty({db, key}));",
         "  (void)db, (void)key;"),
     one("journal: low-water mark one too far", JOURNAL,
-        "journal_->Take(intents_.low_water(), unix_ms, block)",
-        "journal_->Take(std::min(intents_.low_water() + 1, intents_.last()), unix_ms, block)"),
+        "journal_->Take(JournalLowWater(), unix_ms, block)",
+        "journal_->Take(std::min(JournalLowWater() + 1, intents_.last()), unix_ms, block)"),
     Mutation("journal: low-water mark by log order", (
         ("replication/intent_window.h", "  uint64_t low_water() const { return open_.head(); }",
          "  uint64_t low_water() const { return newest_closed_; }\n"
@@ -232,4 +234,37 @@ MUTATIONS = [
     one("reads: a write does not wait for those before it", "tests/sim/session.cc",
         "  if (busy) paused_ |= kFollower;\n  return busy;", "  return busy && hashes.empty();",
         model=True),
+    one("backfill: names of written keys are not noted", PARTITIONS,
+        "  written_names_.Add(db, key, intents_.low_water());\n",
+        "  if (key.empty()) written_names_.Add(db, key, intents_.low_water());\n"),
+    one("backfill: mirrored by effects though a key is not live", PARTITIONS,
+        "    any = any || partitions_.Of(name) != PartitionMode::kLive;\n",
+        "    any = any && partitions_.Of(name) != PartitionMode::kLive;\n"),
+    one("backfill: read before the frontier has passed", PARTITIONS,
+        "    if (partitions_.Of(key.name) != PartitionMode::kLive) return false;\n",
+        "    if (partitions_.Of(key.name) == PartitionMode::kCopying) return false;\n"),
+    one("backfill: done for the journal before the name is spooled", "replication/replicator.h",
+        "return written_names_.LowWater(intents_.low_water());", "return intents_.low_water();"),
+    one("backfill: finished while its keys are dirty", "replication/replicator.h",
+        "(!journal_ || dirty_.unrecorded(partition) == 0)",
+        "(!journal_ || dirty_.unrecorded(partition) + 1 > 0)"),
+    one("backfill: names that were noted are not taken at the beginning", BACKFILL,
+        "      TakeWritten(replicator);\n      if (!spool_.Empty", "      if (!spool_.Empty"),
+    one("backfill: live from its beginning", PARTITIONS,
+        "  partitions_.Set(partition, PartitionMode::kCopying);\n",
+        "  partitions_.Set(partition, PartitionMode::kLive);\n"),
+    one("backfill: dirtiness in a copying partition is not journalled", REPLICATOR,
+        "  if (was_clean && TellsOfKeys(claim_)) RecordDirty(db, key);\n",
+        "  if (was_clean && claim_ == FollowerClaim::kLive) RecordDirty(db, key);\n"),
+    one("backfill: what the journal says is open is not spooled again",
+        "replication/replicator_journal.cc",
+        "    MarkKey(key.db, key.name, Drift::kLost, log_.head_seq(), false);\n",
+        "    if (partitions_.Of(key.name) == PartitionMode::kLive) {\n"
+        "      MarkKey(key.db, key.name, Drift::kLost, log_.head_seq(), false);\n    }\n"),
+    one("backfill: the position is saved before the names are", BACKFILL,
+        "  if (!unsaved_ || !spool_.flushed() ||", "  if (!unsaved_ ||"),
+    one("backfill: a partition that was left dirty is trusted after a crash", BACKFILL,
+        "      if (replicator.PartitionIsSafe(partition)) record.finished.set(partition);\n",
+        "      if (replicator.partitions().At(partition) != PartitionMode::kPending) {\n"
+        "        record.finished.set(partition);\n      }\n"),
 ]

@@ -1,0 +1,309 @@
+#include "proxy/backfill/backfiller.h"
+
+#include <spdlog/spdlog.h>
+
+#include <algorithm>
+#include <utility>
+
+#include "proxy/backend/client_keys.h"
+#include "proxy/worker/worker.h"
+#include "routing/commands/reserved_keys.h"
+
+namespace crossfade::proxy {
+namespace {
+
+using replication::BackfillPhase;
+using replication::BackfillRecord;
+using replication::PartitionSet;
+using replication::Throttle;
+
+constexpr std::string_view kScanPage = "1000";  // keys, about
+constexpr int64_t kStepUs = 10'000;
+constexpr int64_t kAdaptEveryUs = 250'000;
+constexpr int64_t kRetryUs = 1'000'000;
+constexpr std::chrono::milliseconds kConnectTimeout{1'000};
+
+std::string BytesOf(const PartitionSet& set) {
+  std::string bytes(set.size() / 8, '\0');
+  for (size_t i = 0; i < set.size(); ++i) {
+    if (set[i]) bytes[i / 8] |= static_cast<char>(1 << i % 8);
+  }
+  return bytes;
+}
+
+PartitionSet SetOf(const std::string& bytes) {
+  PartitionSet set;
+  for (size_t i = 0; i < set.size() && i / 8 < bytes.size(); ++i) {
+    set[i] = (static_cast<uint8_t>(bytes[i / 8]) >> i % 8 & 1) != 0;
+  }
+  return set;
+}
+
+std::string PairOf(const config::Settings& settings) {
+  return settings.legacy.Display() + " -> " + settings.new_store.Display();
+}
+
+}  // namespace
+
+Status Backfiller::Open(const config::Plan& plan) {
+  const config::Settings& settings = plan.settings;
+  plan_digest_ = plan.digest;
+  const std::string pair = PairOf(settings);
+  const bool disk = settings.journal.mode == config::JournalMode::kDisk;
+  Result<std::unique_ptr<FileSpool>> file = FileSpool::OpenTemporary();
+  if (settings.journal.Wanted()) {
+    using Durability = config::Catalog::Durability;
+    auto catalog = config::Catalog::Open(settings.journal.dir + "/catalog.db", pair,
+                                         disk ? Durability::kDisk : Durability::kProcess);
+    if (!catalog) return tl::unexpected(catalog.error());
+    catalog_ = std::move(*catalog);
+    const Result<bool> paused = catalog_->LoadPaused();
+    if (!paused) return tl::unexpected(paused.error());
+    paused_ = paused_saved_ = *paused;
+    file = FileSpool::Open(settings.journal.dir + "/backfill.spool", disk);
+  }
+  if (!file) return tl::unexpected(file.error());
+  file_ = std::move(*file);
+  backfill_ = std::make_unique<replication::Backfill>(*this, *file_, pair);
+  return {};
+}
+
+std::optional<PartitionSet> Backfiller::Former() {
+  if (!catalog_) return std::nullopt;
+  const Result<config::BackfillRow> row = catalog_->LoadBackfill();
+  if (!row || row->phase == static_cast<int>(BackfillPhase::kNone)) return std::nullopt;
+  return SetOf(row->finished);
+}
+
+void Backfiller::WithReplicator(const std::function<void(replication::Replicator&)>& f) {
+  const std::lock_guard lock(core_.mutex);
+  f(core_.replicator);
+}
+
+Status Backfiller::Save(const BackfillRecord& record) {
+  if (!catalog_) return {};
+  config::BackfillRow row;
+  row.phase = static_cast<int>(record.phase);
+  row.position_in_follower = record.position.follower;
+  row.position_db = record.position.db;
+  row.position_cursor = record.position.cursor;
+  row.finished = BytesOf(record.finished);
+  row.names = record.names;
+  row.copied = record.copied;
+  row.plan_digest = plan_digest_;
+  return catalog_->SaveBackfill(row);
+}
+
+// What the follower alone holds is found from its side. A db that is empty now holds
+// later what clients write, and of that the names are noted.
+Status Backfiller::Measure(StoreClient& authority, StoreClient& follower) {
+  const auto of_authority = CountClientKeys(authority);
+  const auto of_follower = CountClientKeys(follower);
+  if (!of_authority) return tl::unexpected(of_authority.error());
+  if (!of_follower) return tl::unexpected(of_follower.error());
+  targets_.clear();
+  for (const auto& [db, keys] : *of_authority) {
+    if (keys > 0) targets_.push_back({false, db});
+  }
+  for (const auto& [db, keys] : *of_follower) {
+    if (keys > 0) targets_.push_back({true, db});
+  }
+  total_ = Sum(*of_authority);
+  scanned_.reset();
+  measured_ = true;
+  return {};
+}
+
+Status Backfiller::Begin(StoreClient& authority, StoreClient& follower) {
+  active_ = false;
+  if (const Status found = Measure(authority, follower); !found) return found;
+  if (const Status begun = backfill_->Begin(); !begun) return begun;
+  active_ = true;
+  SetError("");
+  return {};
+}
+
+Status Backfiller::Resume() {
+  const Result<config::BackfillRow> row = catalog_->LoadBackfill();
+  if (!row) return tl::unexpected(row.error());
+  BackfillRecord record;
+  record.phase = static_cast<BackfillPhase>(row->phase);
+  // All finished, but the journal was not told so any more.
+  if (record.phase == BackfillPhase::kDone) record.phase = BackfillPhase::kCopying;
+  record.position = {row->position_in_follower, row->position_db, row->position_cursor};
+  record.finished = SetOf(row->finished);
+  record.names = row->names;
+  record.copied = row->copied;
+  measured_ = false;
+  if (const Status resumed = backfill_->Resume(record); !resumed) return resumed;
+  active_ = true;
+  spdlog::info("the backfill goes on phase={} partitions_finished={} keys_found={}",
+               replication::Name(record.phase), record.finished.count(), record.names);
+  return {};
+}
+
+void Backfiller::Abandon() {
+  backfill_->Abandon();
+  active_ = false;
+  Publish();
+}
+
+bool Backfiller::Step(const ActivePlan& plan) {
+  SavePaused();
+  if (!active()) return false;
+  const int64_t begun_us = Worker::ClockUs();
+  if (begun_us < retry_us_) return false;
+  bool more = true;
+  int64_t now_us = begun_us;
+  while (more && now_us - begun_us < kStepUs) {
+    const Result<bool> worked = Work(plan, now_us);
+    if (!worked) {
+      SetError(worked.error().message);
+      retry_us_ = now_us + kRetryUs;
+      scanned_.reset();
+      more = false;
+    } else {
+      SetError("");
+      more = *worked;
+    }
+    now_us = Worker::ClockUs();
+  }
+  active_ = backfill_->active();
+  Publish();
+  return more;
+}
+
+Result<bool> Backfiller::Work(const ActivePlan& plan, int64_t now_us) {
+  Adapt(plan, now_us);
+  if (const Status pumped = Pump(now_us); !pumped) return tl::unexpected(pumped.error());
+  if (backfill_->record().phase != BackfillPhase::kEnumerating || Waits()) return false;
+  if (throttle_.overloaded()) return false;
+  if (const Status scanned = ScanPage(); !scanned) return tl::unexpected(scanned.error());
+  return true;
+}
+
+void Backfiller::Adapt(const ActivePlan& plan, int64_t now_us) {
+  const config::BackfillSettings& settings = plan.plan->settings.backfill;
+  Throttle::Bounds bounds{settings.keys_per_second, settings.bytes_per_second,
+                          std::chrono::microseconds(settings.max_authority_p99).count()};
+  {
+    const std::lock_guard lock(mutex_);
+    if (bounds_) bounds = *bounds_;
+  }
+  throttle_.SetBounds(bounds);
+  if (now_us - rated_us_ < kAdaptEveryUs) return;
+  throttle_.OnLatency(latency_.TakeP99Us(core_));
+  const uint64_t copied = backfill_->record().copied;
+  const std::lock_guard lock(mutex_);
+  if (rated_us_ > 0 && copied >= rated_copied_) {
+    progress_.keys_per_second =
+        (copied - rated_copied_) * 1'000'000 / static_cast<uint64_t>(now_us - rated_us_);
+  }
+  rated_us_ = now_us;
+  rated_copied_ = copied;
+}
+
+Status Backfiller::Pump(int64_t now_us) {
+  uint64_t synced_bytes = 0;
+  WithReplicator([&](replication::Replicator& replicator) {
+    synced_bytes = replicator.counters().synced_bytes;
+  });
+  throttle_.Copied(synced_bytes - std::exchange(synced_bytes_, synced_bytes));
+  const uint64_t allowed = throttle_.Allowed(now_us);
+  uint64_t begun = 0;
+  const Status pumped = backfill_->Pump(now_us, Waits() ? 0 : allowed, begun);
+  throttle_.Began(begun);
+  if (begun > 0) {
+    core_.feed_wanted.store(true);
+    core_.workers[0]->Wake();
+  }
+  return pumped;
+}
+
+// Connected to the target's store, in its db.
+Result<StoreClient*> Backfiller::ClientOf(const Target& target) {
+  if (!scanned_ || scanned_follower_ != target.follower) {
+    StoreLink& link = target.follower ? core_.follower() : core_.authority();
+    Result<StoreClient> client = StoreClient::Connect(link, kConnectTimeout, interrupt_);
+    if (!client) return tl::unexpected(client.error());
+    scanned_.emplace(std::move(*client));
+    scanned_follower_ = target.follower;
+    selected_db_ = -1;
+  }
+  if (selected_db_ != target.db) {
+    const auto selected = scanned_->Command({"SELECT", std::to_string(target.db)});
+    if (!selected) return tl::unexpected(selected.error());
+    selected_db_ = target.db;
+  }
+  return &*scanned_;
+}
+
+Status Backfiller::ScanPage() {
+  constexpr Target kEnd{true, UINT32_MAX};
+  replication::ScanPosition position = backfill_->record().position;
+  const Target at{position.follower, position.db};
+  auto target = std::lower_bound(targets_.begin(), targets_.end(), at);
+  if (target == targets_.end()) return backfill_->EndEnumeration();
+  if (*target != at) position.cursor = "0";
+  const Result<StoreClient*> client = ClientOf(*target);
+  if (!client) return Fail("enumerating the keys failed: " + client.error().message);
+  const Result<StoreClient::Reply> page = (*client)->Scan(position.cursor, kScanPage);
+  if (!page) return Fail("enumerating the keys failed: " + page.error().message);
+  std::vector<std::string_view> names;
+  const redisReply& found = *(*page)->element[1];
+  for (size_t i = 0; i < found.elements; ++i) {
+    const std::string_view name = TextOf(*found.element[i]);
+    if (!routing::IsReserved(name)) names.push_back(name);
+  }
+  const uint32_t db = target->db;
+  position.cursor = TextOf(*(*page)->element[0]);
+  if (position.cursor == "0") ++target;
+  const Target next = target == targets_.end() ? kEnd : *target;
+  backfill_->AddPage(db, names, {next.follower, next.db, std::move(position.cursor)});
+  return {};
+}
+
+void Backfiller::Pause(bool pause) { paused_ = pause; }
+
+void Backfiller::SavePaused() {
+  const bool now = paused();
+  if (!catalog_ || now == paused_saved_) return;
+  const Status saved = catalog_->SavePaused(now);
+  if (!saved) return SetError(saved.error().message);
+  paused_saved_ = now;
+}
+
+void Backfiller::SetThrottle(std::optional<Throttle::Bounds> bounds) {
+  const std::lock_guard lock(mutex_);
+  bounds_ = bounds;
+}
+
+void Backfiller::SetError(std::string error) {
+  const std::lock_guard lock(mutex_);
+  if (progress_.error == error) return;
+  if (!error.empty()) spdlog::warn("the backfill does not get on reason=\"{}\"", error);
+  progress_.error = std::move(error);
+}
+
+void Backfiller::Publish() {
+  const BackfillRecord& record = backfill_->record();
+  const std::lock_guard lock(mutex_);
+  progress_.phase = record.phase;
+  progress_.names = record.names;
+  progress_.copied = record.copied;
+  progress_.total = std::max(total_, record.names);
+  progress_.partition = backfill_->current();
+  progress_.finished = record.finished.count();
+  progress_.rate_limit = throttle_.rate();
+  progress_.held_back = throttle_.held_back();
+  progress_.spool_bytes = backfill_->spool_bytes();
+}
+
+Backfiller::Progress Backfiller::progress() const {
+  const std::lock_guard lock(mutex_);
+  Progress progress = progress_;
+  progress.paused = paused();
+  return progress;
+}
+
+}  // namespace crossfade::proxy

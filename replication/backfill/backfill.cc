@@ -1,0 +1,192 @@
+#include "replication/backfill/backfill.h"
+
+#include <algorithm>
+#include <utility>
+
+namespace crossfade::replication {
+namespace {
+
+constexpr int64_t kFlushEveryUs = 500'000;
+constexpr int64_t kSaveEveryUs = 300'000;
+// Marked while the replication lock is held once.
+constexpr uint64_t kSlice = 128;
+
+}  // namespace
+
+const char* Name(BackfillPhase phase) {
+  switch (phase) {
+    case BackfillPhase::kNone:
+      return "none";
+    case BackfillPhase::kEnumerating:
+      return "enumerating";
+    case BackfillPhase::kCopying:
+      return "copying";
+    case BackfillPhase::kDone:
+      return "done";
+  }
+  return "?";
+}
+
+// The catalog forgets what was finished before the journal says that it tells.
+Status Backfill::Begin() {
+  record_ = {};
+  current_ = kNoPartition;
+  names_.clear();
+  if (const Status begun = spool_.Begin(); !begun) return begun;
+  BackfillRecord record;
+  record.phase = BackfillPhase::kEnumerating;
+  if (const Status saved = ports_.Save(record); !saved) return saved;
+  record_ = record;
+  ports_.WithReplicator([](Replicator& replicator) { replicator.BeginBackfill({}); });
+  return {};
+}
+
+Status Backfill::Resume(const BackfillRecord& record) {
+  record_ = {};
+  current_ = kNoPartition;
+  next_partition_ = 0;
+  names_.clear();
+  if (const Status taken = spool_.Resume(); !taken) return taken;
+  record_ = record;
+  return {};
+}
+
+void Backfill::AddPage(uint32_t db, std::span<const std::string_view> names, ScanPosition next) {
+  for (const std::string_view name : names) {
+    const uint32_t partition = PartitionOf(name);
+    if (record_.finished[partition]) continue;
+    spool_.Add(partition, db, name);
+  }
+  record_.names += names.size();
+  record_.position = std::move(next);
+  unsaved_ = true;
+}
+
+Status Backfill::EndEnumeration() {
+  if (const Status flushed = spool_.Flush(); !flushed) return flushed;
+  BackfillRecord record = record_;
+  record.phase = BackfillPhase::kCopying;
+  if (const Status saved = ports_.Save(record); !saved) return saved;
+  record_ = record;
+  next_partition_ = 0;
+  return {};
+}
+
+void Backfill::TakeWritten(Replicator& replicator) {
+  for (const WrittenNames::Name& name : replicator.written_names().Take()) {
+    spool_.Add(PartitionOf(name.text), name.db, name.text);
+  }
+}
+
+Status Backfill::FlushSpool(int64_t now_us) {
+  if (spool_.flushed() || (now_us - flushed_us_ < kFlushEveryUs && !spool_.NeedsFlush())) return {};
+  if (const Status flushed = spool_.Flush(); !flushed) return flushed;
+  flushed_us_ = now_us;
+  ports_.WithReplicator([](Replicator& replicator) { replicator.written_names().Spooled(); });
+  return {};
+}
+
+// What it says is in the spool must be.
+Status Backfill::SaveRecord(int64_t now_us) {
+  if (!unsaved_ || !spool_.flushed() || now_us - saved_us_ < kSaveEveryUs) return {};
+  if (const Status saved = ports_.Save(record_); !saved) return saved;
+  saved_us_ = now_us;
+  unsaved_ = false;
+  return {};
+}
+
+Status Backfill::Pump(int64_t now_us, uint64_t keys, uint64_t& begun) {
+  if (!active()) return {};
+  ports_.WithReplicator([this](Replicator& replicator) { TakeWritten(replicator); });
+  if (const Status flushed = FlushSpool(now_us); !flushed) return flushed;
+  if (record_.phase == BackfillPhase::kCopying) {
+    if (const Status marked = MarkNames(keys, begun); !marked) return marked;
+    if (const Status noted = NoteSafe(); !noted) return noted;
+  }
+  return SaveRecord(now_us);
+}
+
+// Until there is no room, no time, or nothing any more.
+Status Backfill::MarkNames(uint64_t keys, uint64_t& begun) {
+  while (true) {
+    if (current_ == kNoPartition) {
+      if (const Status next = BeginNextPartition(); !next) return next;
+      if (current_ == kNoPartition) return {};
+    }
+    uint64_t slice = 0;
+    ports_.WithReplicator([&](Replicator& replicator) {
+      if (replicator.state() != MirrorState::kCopying) return;
+      const size_t dirty = replicator.dirty().size();
+      const size_t room = dirty < limits::kDirtyAhead ? limits::kDirtyAhead - dirty : 0;
+      slice =
+          std::min<uint64_t>({kSlice, keys - std::min(keys, begun), room, names_.size() - marked_});
+      for (uint64_t i = 0; i < slice; ++i, ++marked_) {
+        replicator.AddScanned(names_[marked_].db, names_[marked_].name);
+      }
+      FinishMarked(replicator);
+    });
+    begun += slice;
+    record_.copied += slice;
+    if (slice == 0 && current_ != kNoPartition) return {};
+  }
+}
+
+void Backfill::FinishMarked(Replicator& replicator) {
+  if (marked_ < names_.size()) return;
+  if (current_ != kNoPartition) replicator.FinishPartition(current_);
+  current_ = kNoPartition;
+  if (replicator.partitions().live() == limits::kPartitions) replicator.FinishCopy();
+}
+
+// Passes over those that are empty or live. What is written from its beginning on
+// makes its keys dirty; what was noted before is taken here.
+Status Backfill::BeginNextPartition() {
+  bool begun = false;
+  names_.clear();
+  marked_ = 0;
+  ports_.WithReplicator([&](Replicator& replicator) {
+    for (; next_partition_ < limits::kPartitions; ++next_partition_) {
+      if (replicator.partitions().At(next_partition_) == PartitionMode::kLive) continue;
+      if (!replicator.BeginPartition(next_partition_)) return;
+      TakeWritten(replicator);
+      if (!spool_.Empty(next_partition_)) {
+        begun = true;
+        return;
+      }
+      replicator.FinishPartition(next_partition_);
+    }
+    FinishMarked(replicator);
+  });
+  if (!begun) return {};
+  Result<std::vector<RecoveredKey>> names = spool_.Read(next_partition_);
+  if (!names) {  // the names are lost: only another enumeration finds them
+    ports_.WithReplicator(
+        [&](Replicator& replicator) { replicator.LeaveLive(names.error().message); });
+    return tl::unexpected(names.error());
+  }
+  names_ = std::move(*names);
+  current_ = next_partition_++;
+  return {};
+}
+
+Status Backfill::NoteSafe() {
+  BackfillRecord record = record_;
+  ports_.WithReplicator([&](Replicator& replicator) {
+    if (!replicator.live() && replicator.state() != MirrorState::kCopying) return;
+    for (uint32_t partition = 0; partition < limits::kPartitions; ++partition) {
+      if (replicator.PartitionIsSafe(partition)) record.finished.set(partition);
+    }
+  });
+  if (record.finished == record_.finished) return {};
+  unsaved_ = true;
+  if (record.finished.all()) {
+    record.phase = BackfillPhase::kDone;
+    if (const Status saved = ports_.Save(record); !saved) return saved;
+    ports_.WithReplicator([](Replicator& replicator) { replicator.written_names().Clear(); });
+    unsaved_ = false;
+  }
+  record_ = record;
+  return {};
+}
+
+}  // namespace crossfade::replication

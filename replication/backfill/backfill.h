@@ -1,0 +1,100 @@
+// Backfill: copies the authority's keys partition by partition (design §7). Names
+// are enumerated into the spool; then, one partition after the other, they are
+// marked dirty, so that they are synced; with all marked the partition is live,
+// and with all synced or in the journal it is finished, which the catalog is told.
+//
+// Runs on one thread, without a clock or a socket: whoever owns it scans the
+// stores, carries time in, and lends the replicator. An error of a call concerns
+// the spool or the catalog: nothing is lost, the call may be repeated.
+#pragma once
+
+#include <cstdint>
+#include <functional>
+#include <span>
+#include <string>
+#include <string_view>
+#include <vector>
+
+#include "replication/backfill/partitions.h"
+#include "replication/backfill/spool.h"
+#include "replication/replicator.h"
+
+namespace crossfade::replication {
+
+enum class BackfillPhase : uint8_t { kNone = 0, kEnumerating = 1, kCopying = 2, kDone = 3 };
+const char* Name(BackfillPhase phase);
+
+// Where the enumeration stands: what is before it is in the spool.
+struct ScanPosition {
+  bool follower = false;  // the authority's keys come first
+  uint32_t db = 0;
+  std::string cursor = "0";
+};
+
+// What outlasts the process.
+struct BackfillRecord {
+  BackfillPhase phase = BackfillPhase::kNone;
+  ScanPosition position;  // while enumerating
+  PartitionSet finished;
+  uint64_t names = 0;   // found, some of them twice
+  uint64_t copied = 0;  // begun to be copied
+};
+
+class BackfillPorts {
+ public:
+  virtual ~BackfillPorts() = default;
+  virtual void WithReplicator(const std::function<void(Replicator&)>& f) = 0;
+  virtual Status Save(const BackfillRecord& record) = 0;
+};
+
+class Backfill {
+ public:
+  Backfill(BackfillPorts& ports, SpoolFile& file, std::string pair)
+      : ports_(ports), spool_(file, std::move(pair)) {}
+
+  // A new one; the replicator has begun to copy.
+  Status Begin();
+  // The one that a former process was at; the replicator has resumed.
+  Status Resume(const BackfillRecord& record);
+  // The copy is over, or nothing is known any more: until it begins again.
+  void Abandon() { record_ = {}; }
+
+  const BackfillRecord& record() const { return record_; }
+  bool active() const {
+    return record_.phase == BackfillPhase::kEnumerating || record_.phase == BackfillPhase::kCopying;
+  }
+
+  // One page of the enumeration, and where the next one begins.
+  void AddPage(uint32_t db, std::span<const std::string_view> names, ScanPosition next);
+  Status EndEnumeration();
+
+  // To be called every few milliseconds while active. Marks up to `keys`; how many it
+  // did is added to `begun`.
+  Status Pump(int64_t now_us, uint64_t keys, uint64_t& begun);
+
+  uint32_t current() const { return current_; }  // partition
+  uint64_t spool_bytes() const { return spool_.bytes(); }
+
+ private:
+  static constexpr uint32_t kNoPartition = limits::kPartitions;
+  void TakeWritten(Replicator& replicator);
+  Status FlushSpool(int64_t now_us);
+  Status SaveRecord(int64_t now_us);
+  Status MarkNames(uint64_t keys, uint64_t& begun);
+  Status BeginNextPartition();
+  void FinishMarked(Replicator& replicator);
+  Status NoteSafe();
+
+  BackfillPorts& ports_;
+  Spool spool_;
+  BackfillRecord record_;
+  bool unsaved_ = false;
+  int64_t flushed_us_ = 0;
+  int64_t saved_us_ = 0;
+  uint32_t current_ = kNoPartition;
+  uint32_t next_partition_ = 0;
+  std::vector<RecoveredKey> names_;  // of the current partition
+  size_t marked_ = 0;                // of them
+};
+
+}  // namespace crossfade::replication

@@ -1,0 +1,75 @@
+// Spool: the names of the keys that a backfill is to copy, by partition, in one
+// file. The file is a segment in the intent journal's format whose blocks hold
+// the `write` records of one partition each: its number stands where the journal
+// has that of the first intent. Names gather in memory, and are safe once Flush
+// has returned. What a crash cut off at the end had not been flushed.
+//
+// Owned by the backfill, on its thread. A file that can't be written or read is an
+// error of the call; a failed Flush may be repeated.
+#pragma once
+
+#include <array>
+#include <cstdint>
+#include <string>
+#include <string_view>
+#include <vector>
+
+#include "config/limits.h"
+#include "config/result.h"
+#include "replication/journal/recovery.h"
+
+namespace crossfade::replication {
+
+// Where the bytes lie. Write may leave part of them behind when it fails.
+class SpoolFile {
+ public:
+  virtual ~SpoolFile() = default;
+  virtual Status Write(uint64_t offset, std::string_view bytes) = 0;
+  // Of what was written, as far as the journal's mode asks for.
+  virtual Status Sync() = 0;
+  virtual Result<std::string> Read(uint64_t offset, size_t size) = 0;
+  virtual uint64_t Size() = 0;
+  virtual Status Truncate(uint64_t size) = 0;
+};
+
+class Spool {
+ public:
+  // `pair`: which two stores, as text.
+  Spool(SpoolFile& file, std::string pair) : file_(file), pair_(std::move(pair)) {}
+
+  // Empties it, for a new backfill.
+  Status Begin();
+  // Takes up what a former process has left; an error means that it is of no use.
+  Status Resume();
+
+  void Add(uint32_t partition, uint32_t db, std::string_view name);
+  Status Flush();
+  bool NeedsFlush() const { return buffered_bytes_ > limits::kSpoolBufferBytes; }
+  bool flushed() const { return buffered_bytes_ == 0; }
+  // All names of a partition, each once, in order.
+  Result<std::vector<RecoveredKey>> Read(uint32_t partition);
+  bool Empty(uint32_t partition) const {
+    return parts_[partition].blocks.empty() && parts_[partition].records.empty();
+  }
+  uint64_t bytes() const { return end_; }
+
+ private:
+  struct Extent {
+    uint64_t offset;
+    uint32_t size;
+  };
+  struct Part {
+    std::vector<Extent> blocks;
+    std::string records;  // not yet written
+  };
+  static bool Collect(std::string_view records, std::vector<RecoveredKey>& keys);
+
+  SpoolFile& file_;
+  const std::string pair_;
+  std::array<Part, limits::kPartitions> parts_;
+  size_t buffered_bytes_ = 0;
+  uint64_t end_ = 0;
+  uint64_t blocks_ = 0;
+};
+
+}  // namespace crossfade::replication

@@ -1,0 +1,124 @@
+// The backfill between real stores: under load, through crashes, with a frontier
+// that reads pass, and under the operator's control.
+#include <poll.h>
+
+#include <filesystem>
+
+#include "tests/e2e/migration.h"
+
+namespace crossfade::test {
+namespace {
+
+class Backfill : public ::testing::TestWithParam<int> {
+ protected:
+  Backfill() {
+    migration_.config.workers = GetParam();
+    migration_.config.journal = {{"mode", "process"}, {"dir", dir()}};
+  }
+  ~Backfill() override { std::filesystem::remove_all(dir()); }
+
+  std::string dir() const { return migration_.fresh.dir() + "/journal"; }
+  // Small ones, in two databases.
+  void FillLegacy(uint64_t keys) {
+    RedisClient client(migration_.legacy.port());
+    for (const std::string db : {"0", "3"}) {
+      ASSERT_TRUE(client.Call({"SELECT", db}).ok());
+      const std::string script =
+          "for i = 1, tonumber(ARGV[1]) do redis.call('SET', 'k' .. i, i) end";
+      ASSERT_NE(client.Call({"EVAL", script, "0", std::to_string(keys / 2)}).kind,
+                Value::Kind::kError);
+    }
+  }
+  nlohmann::json Figures() {
+    const nlohmann::json status = migration_.Status();
+    return status.is_object() ? status["backfill"] : nlohmann::json::object();
+  }
+  uint64_t Finished() { return Figures().value("partitions_finished", uint64_t{0}); }
+  // How often legacy was asked for a key's value.
+  uint64_t KeysRead() {
+    const std::string info =
+        RedisClient(migration_.legacy.port()).Call({"INFO", "commandstats"}).text;
+    const size_t at = info.find("cmdstat_dump:calls=");
+    return at == std::string::npos ? 0 : std::stoull(info.substr(at + 19));
+  }
+
+  Migration migration_;
+};
+
+INSTANTIATE_TEST_SUITE_P(Workers, Backfill, ::testing::Values(1, 2), WorkersName);
+
+TEST_P(Backfill, GoesOnAfterCrashesWhereItWas) {
+  constexpr uint64_t kKeys = 12'000;
+  constexpr uint64_t kInFlight = 3'000;  // a second's worth
+  FillLegacy(kKeys);
+  migration_.config.backfill = {{"keys_per_second", "3000"}, {"max_authority_p99", "0ms"}};
+  ASSERT_TRUE(migration_.Start());
+  for (const uint64_t enough : {100, 350, 700}) {
+    ASSERT_TRUE(Await([&] { return Finished() >= enough; })) << Figures();
+    migration_.proxy->Kill();
+    ASSERT_TRUE(migration_.Start());
+    ASSERT_TRUE(Await([&] { return Finished() >= enough; }, std::chrono::milliseconds(3'000)))
+        << Figures();
+  }
+  ASSERT_TRUE(Await([&] { return Figures()["phase"] == "done"; })) << Figures();
+  EXPECT_EQ(migration_.ExpectEqualWhenDrained().keys_compared, kKeys);
+  EXPECT_GE(KeysRead(), kKeys);
+  EXPECT_LE(KeysRead(), kKeys + 3 * kInFlight) << "finished partitions were copied again";
+}
+
+TEST_P(Backfill, CrashesUnderLoadLoseNothing) {
+  FillLegacy(12'000);
+  migration_.config.backfill = {{"keys_per_second", "4000"}, {"max_authority_p99", "0ms"}};
+  ASSERT_TRUE(migration_.Start());
+  for (int round = 0; round < 4; ++round) {
+    LoadOptions options = migration_.LoadFor(TestSeed() + round);
+    options.losable = true;
+    options.commands_per_second = 8'000;
+    Load load(options);
+    load.Start();
+    // The first while names are enumerated, perhaps; the others in the copy.
+    ::poll(nullptr, 0, 100 + 350 * round);
+    migration_.proxy->Kill();
+    const LoadReport report = load.Stop();
+    EXPECT_TRUE(report.failures.empty()) << Describe(report);
+    ASSERT_TRUE(migration_.Start());
+  }
+  LoadOptions options = migration_.LoadFor(TestSeed() + 10);
+  options.commands_per_second = 8'000;
+  Load load(options);
+  load.Start();
+  EXPECT_TRUE(Await([&] { return migration_.Status().value("mirror_state", "") == "live"; }))
+      << Figures();
+  const LoadReport report = load.Stop();
+  EXPECT_TRUE(report.failures.empty()) << Describe(report);
+  migration_.ExpectEqualWhenDrained();
+}
+
+TEST_P(Backfill, ReadsPassTheFrontierAndAreRight) {
+  FillLegacy(10'000);
+  migration_.config.stage = "ramp";
+  migration_.config.reads = {{"follower", "100%"}, {"staleness", "1s"}, {"shadow", "50%"}};
+  migration_.config.backfill = {{"keys_per_second", "3000"}, {"max_authority_p99", "0ms"}};
+  ASSERT_TRUE(migration_.Start());
+  LoadOptions options = migration_.LoadFor(TestSeed());
+  options.commands_per_second = 10'000;
+  Load load(options);
+  load.Start();
+  EXPECT_TRUE(Await([&] {
+    const nlohmann::json status = migration_.Status();
+    return status.value("mirror_state", "") == "copying" &&
+           status.value("live_partitions", 0) > 500 &&
+           SumWhere(status["read_decisions"], "reason", "eligible") > 100 &&
+           SumWhere(status["read_decisions"], "reason", "not_copied") > 100 &&
+           SumWhere(status["shadow"], "result", "matched") > 100;
+  })) << migration_.Status();
+  EXPECT_TRUE(Await([&] { return migration_.Status().value("mirror_state", "") == "live"; }));
+  const LoadReport report = load.Stop();
+  EXPECT_TRUE(report.failures.empty()) << Describe(report);
+  migration_.ExpectEqualWhenDrained();
+  const nlohmann::json shadow = migration_.Status()["shadow"];
+  EXPECT_EQ(SumWhere(shadow, "result", "mismatched"), 0u) << shadow;
+}
+
+}  // namespace
+}  // namespace crossfade::test

@@ -1,0 +1,221 @@
+#include "replication/backfill/backfill.h"
+
+#include <gtest/gtest.h>
+
+#include "tests/replication/mirror.h"
+#include "tests/support/memory_spool.h"
+
+namespace crossfade::replication {
+namespace {
+
+using test::Lines;
+using test::Mirror;
+
+constexpr std::string_view kOk = "+OK\r\n";
+
+class Ports final : public BackfillPorts {
+ public:
+  explicit Ports(Replicator& replicator) : replicator_(replicator) {}
+  void WithReplicator(const std::function<void(Replicator&)>& f) override { f(replicator_); }
+  Status Save(const BackfillRecord& record) override {
+    if (fails) return Fail("the disk is full");
+    saved = record;
+    return {};
+  }
+  BackfillRecord saved;
+  bool fails = false;
+
+ private:
+  Replicator& replicator_;
+};
+
+class BackfillTest : public ::testing::Test {
+ protected:
+  void SetUp() override {
+    r_.SetUnfinished();
+    r_.FollowerReady();
+    r_.BeginCopy();
+    ASSERT_TRUE(backfill_.Begin());
+  }
+  void Enumerate(std::vector<std::string> names) {
+    const std::vector<std::string_view> views(names.begin(), names.end());
+    backfill_.AddPage(0, views, {false, 1, "0"});
+    ASSERT_TRUE(backfill_.EndEnumeration());
+  }
+  uint64_t Pump(uint64_t keys = UINT64_MAX) {
+    uint64_t begun = 0;
+    now_us_ += 1'000'000;
+    EXPECT_TRUE(backfill_.Pump(now_us_, keys, begun));
+    return begun;
+  }
+  // All that is dirty.
+  void SyncNext() {
+    for (size_t left = m_.SyncsWanted().size(); left > 0; --left) {
+      m_.FinishSync("1");
+      EXPECT_EQ(m_.Feed().size(), 1u);
+      m_.Follower({kOk});
+    }
+  }
+  // In the spool, and not in its memory alone.
+  bool IsSpooled(const std::string& name) {
+    Spool spool(file_, "a -> b");
+    EXPECT_TRUE(spool.Resume());
+    const auto names = spool.Read(PartitionOf(name));
+    return names && std::find(names->begin(), names->end(), RecoveredKey{0, name}) != names->end();
+  }
+
+  Mirror m_;
+  Replicator& r_ = m_.replicator;
+  test::MemorySpool file_;
+  Ports ports_{r_};
+  Backfill backfill_{ports_, file_, "a -> b"};
+  int64_t now_us_ = 0;
+};
+
+TEST_F(BackfillTest, KeysOfAllPartitionsAreCopiedThenTheMirrorIsLive) {
+  Enumerate({"a", "b", "c"});
+  EXPECT_EQ(Pump(), 3u);
+  EXPECT_TRUE(r_.live());
+  EXPECT_EQ(r_.dirty().size(), 3u);
+  EXPECT_EQ(backfill_.record().phase, BackfillPhase::kDone);  // there is no journal
+  EXPECT_EQ(ports_.saved.phase, BackfillPhase::kDone);
+  EXPECT_EQ(backfill_.record().copied, 3u);
+}
+
+TEST_F(BackfillTest, OfAPendingPartitionOnlyNamesAreKept) {
+  EXPECT_EQ(m_.Do("SET new 1", kOk), 0u);
+  EXPECT_TRUE(r_.dirty().empty());
+  EXPECT_EQ(m_.Read("new"), ReadVerdict::kNotCopied);
+  EXPECT_TRUE(m_.events.drifts.empty());
+  Pump();
+  EXPECT_TRUE(IsSpooled("new"));
+  Enumerate({"a"});
+  EXPECT_EQ(Pump(), 2u);
+  EXPECT_TRUE(r_.dirty().Contains(0, "new"));
+  EXPECT_TRUE(r_.dirty().Contains(0, "a"));
+}
+
+TEST_F(BackfillTest, PartitionsGoLiveOneByOne) {
+  Enumerate({"a", "b"});
+  ASSERT_NE(PartitionOf("a"), PartitionOf("b"));
+  const bool a_first = PartitionOf("a") < PartitionOf("b");
+  const std::string first = a_first ? "a" : "b", second = a_first ? "b" : "a";
+  EXPECT_EQ(Pump(1), 1u);
+  EXPECT_FALSE(r_.live());
+  EXPECT_EQ(m_.Read(first), ReadVerdict::kDirty);
+  EXPECT_EQ(m_.Read(second), ReadVerdict::kNotCopied);
+  SyncNext();
+  EXPECT_EQ(m_.Read(first), ReadVerdict::kEligible);
+  // Mirrored by its effect, the other one by its sync.
+  EXPECT_NE(m_.Do("SET " + first + " 2", kOk), 0u);
+  EXPECT_EQ(m_.Do("SET " + second + " 2", kOk), 0u);
+  EXPECT_EQ(m_.Do("RENAME " + first + " " + second, kOk), 0u) << "the other is not live";
+  EXPECT_TRUE(r_.dirty().Contains(0, first));
+  EXPECT_EQ(Pump(), 1u);
+  EXPECT_TRUE(r_.live());
+  EXPECT_TRUE(r_.dirty().Contains(0, second));
+}
+
+TEST_F(BackfillTest, AWriteAnsweredBehindTheBeginningMakesItsKeyDirty) {
+  Enumerate({});
+  const auto write = m_.Send("SET late 1");
+  Pump();
+  EXPECT_TRUE(r_.live());
+  EXPECT_NE(m_.Reply(*write, kOk), 0u) << "both sides were without it";
+  EXPECT_FALSE(r_.dirty().Contains(0, "late"));
+}
+
+TEST_F(BackfillTest, TheJournalSaysOpenUntilTheNameIsInTheSpool) {
+  r_.BeginJournal(1, {});
+  JournalBlock block;
+  ASSERT_TRUE(r_.TakeJournalBlock(1, block));
+  EXPECT_EQ(m_.Do("SET noted 1", kOk), 0u);
+  EXPECT_EQ(r_.intents().low_water(), 1u) << "it does not lag";
+  ASSERT_TRUE(r_.TakeJournalBlock(1, block));
+  EXPECT_EQ(block.header.low_water, 0u);
+  file_.room_left = 0;
+  uint64_t begun = 0;
+  EXPECT_FALSE(backfill_.Pump(now_us_ += 1'000'000, 0, begun));
+  m_.Do("SET noted 2", kOk);
+  ASSERT_TRUE(r_.TakeJournalBlock(1, block));
+  EXPECT_EQ(block.header.low_water, 0u);
+  file_.room_left = SIZE_MAX;
+  Pump();
+  EXPECT_TRUE(IsSpooled("noted"));
+  ASSERT_TRUE(r_.TakeJournalBlock(1, block));
+  EXPECT_EQ(block.header.low_water, 2u);
+}
+
+TEST_F(BackfillTest, APartitionIsFinishedOnceItsKeysAreSyncedOrInTheJournal) {
+  r_.BeginJournal(1, {});
+  Enumerate({"a", "b"});
+  const std::string first = PartitionOf("a") < PartitionOf("b") ? "a" : "b";
+  Pump(1);
+  Pump(0);
+  EXPECT_EQ(r_.partitions().At(PartitionOf(first)), PartitionMode::kLive);
+  EXPECT_FALSE(ports_.saved.finished[PartitionOf(first)]);
+  // What a client writes there meanwhile is in the journal.
+  m_.Do("SET " + first + " 2", kOk);
+  Pump(0);
+  EXPECT_FALSE(ports_.saved.finished[PartitionOf(first)]);
+  SyncNext();
+  Pump(0);
+  EXPECT_TRUE(ports_.saved.finished[PartitionOf(first)]);
+  // With the last one live all that is dirty is in the journal.
+  Pump();
+  EXPECT_TRUE(r_.live());
+  EXPECT_EQ(r_.dirty().size(), 1u);
+  EXPECT_EQ(ports_.saved.phase, BackfillPhase::kDone);
+}
+
+TEST_F(BackfillTest, GoesOnWhereACrashLeftIt) {
+  Enumerate({"a", "b", "c", "d"});
+  Pump(2);
+  SyncNext();
+  Pump(0);
+  const PartitionSet finished = ports_.saved.finished;
+  ASSERT_GT(finished.count(), 0u);
+  ASSERT_FALSE(finished.all());
+
+  Mirror again;
+  Ports ports(again.replicator);
+  Backfill resumed(ports, file_, "a -> b");
+  again.replicator.SetUnfinished();
+  again.replicator.FollowerReady();
+  ASSERT_TRUE(resumed.Resume(ports_.saved));
+  again.replicator.Resume({FollowerClaim::kPart, false, 0, "x", "y"}, {{0, "open"}}, finished);
+  EXPECT_EQ(again.replicator.partitions().live(), finished.count());
+  uint64_t begun = 0;
+  ASSERT_TRUE(resumed.Pump(1, UINT64_MAX, begun));
+  const uint64_t open_pending = finished[PartitionOf("open")] ? 0 : 1;
+  EXPECT_EQ(begun, 2u + open_pending);
+  EXPECT_TRUE(again.replicator.dirty().Contains(0, "open"));
+  EXPECT_TRUE(again.replicator.live());
+}
+
+TEST_F(BackfillTest, ALeftLiveEndsItAndItBeginsAnew) {
+  Enumerate({"a"});
+  m_.Do("SET b 1", kOk);
+  r_.LeaveLive("a test");
+  EXPECT_EQ(Pump(), 0u);
+  EXPECT_FALSE(r_.live());
+  r_.BeginCopy();
+  ASSERT_TRUE(backfill_.Begin());
+  EXPECT_EQ(backfill_.record().names, 0u);
+  Enumerate({"b"});
+  EXPECT_EQ(Pump(), 1u);
+  EXPECT_TRUE(r_.live());
+}
+
+TEST_F(BackfillTest, WithoutRoomForItsRecordNothingIsSaidToBeFinished) {
+  ports_.fails = true;
+  const std::vector<std::string_view> none;
+  backfill_.AddPage(0, none, {});
+  EXPECT_FALSE(backfill_.EndEnumeration());
+  EXPECT_EQ(backfill_.record().phase, BackfillPhase::kEnumerating);
+  ports_.fails = false;
+  EXPECT_TRUE(backfill_.EndEnumeration());
+}
+
+}  // namespace
+}  // namespace crossfade::replication
