@@ -290,6 +290,12 @@ std::string Server::Resume(const std::string& reason) {
   return "the follower is copied again, then reads go on unless the authority evicts meanwhile";
 }
 
+Result<std::string> Server::Order(const BackfillOrder& order) {
+  const Result<std::string> done = impl_->driver->Order(order);
+  if (done) log::Info("an operator's order to the backfill", {{"done", *done}});
+  return done;
+}
+
 Snapshot Server::TakeSnapshot() const {
   const Impl& impl = *impl_;
   Snapshot snapshot = SnapshotOf(impl_->core, *impl.plan, impl.counters);

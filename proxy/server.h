@@ -10,6 +10,7 @@
 
 #include "config/plan.h"
 #include "config/result.h"
+#include "proxy/backfill/backfill_order.h"
 #include "proxy/snapshot.h"
 
 namespace crossfade::proxy {
@@ -42,6 +43,7 @@ class Server {
   // Reads that were suspended because of keys that were evicted: the follower is
   // copied again, then they go on. What is done, for the operator.
   std::string Resume(const std::string& reason);
+  Result<std::string> Order(const BackfillOrder& order);
   // Stops accepting, answers what is in flight, drains the mirror log up to the
   // deadline, ends the workers.
   StopReport Stop(std::chrono::milliseconds deadline);

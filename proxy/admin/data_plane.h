@@ -7,6 +7,7 @@
 #include <string>
 
 #include "config/plan.h"
+#include "proxy/backfill/backfill_order.h"
 #include "proxy/server.h"
 #include "proxy/snapshot.h"
 
@@ -24,6 +25,8 @@ class DataPlane {
   // Has the follower copied again, so that reads which were suspended may go on;
   // what is done about it, for the operator.
   virtual std::string Resume(const std::string& reason) = 0;
+  // What was done, for the operator; an error says why it can't be.
+  virtual Result<std::string> Order(const BackfillOrder& order) = 0;
   // Blocks up to the deadline; called once.
   virtual StopReport Stop(std::chrono::milliseconds deadline) = 0;
 };

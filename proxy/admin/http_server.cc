@@ -1,4 +1,5 @@
 #include "proxy/admin/http_server.h"
+#include "proxy/admin/backfill_api.h"
 
 // The distribution's library is compiled with it, and the layout of its classes
 // depends on it.
@@ -90,6 +91,7 @@ constexpr Path kPaths[] = {{"/", "GET"},
                            {"/api/v1/status", "GET"},
                            {"/api/v1/plan", "GET"},
                            {"/api/v1/reload", "POST"},
+                           {"/api/v1/backfill", "POST"},
                            {"/api/v1/resume", "POST"}};
 
 int64_t MonotonicMicroseconds() {
@@ -239,7 +241,16 @@ void AdminServer::Impl::AddApi(DataPlane& plane, ControlPort& control) {
   http.Post("/api/v1/resume",
             [this, &plane](const httplib::Request& request, httplib::Response& response) {
               if (Refused(request, response)) return;
-              Respond(response, 200, ResumeJson(plane.Resume(ReasonOf(request.body))));
+              Respond(response, 200, DoneJson(plane.Resume(ReasonOf(request.body))));
+            });
+  http.Post("/api/v1/backfill",
+            [this, &plane](const httplib::Request& request, httplib::Response& response) {
+              if (Refused(request, response)) return;
+              const Result<BackfillOrder> order = ParseBackfillOrder(request.body);
+              if (!order) return Respond(response, 400, ErrorJson(order.error().message));
+              const Result<std::string> done = plane.Order(*order);
+              if (!done) return Respond(response, 409, ErrorJson(done.error().message));
+              Respond(response, 200, DoneJson(*done));
             });
   http.Post("/api/v1/reload",
             [this, &control](const httplib::Request& request, httplib::Response& response) {

@@ -29,6 +29,12 @@ std::string ServerDataPlane::Resume(const std::string& reason) {
   return stopping_ ? "the proxy is stopping" : server_.Resume(reason);
 }
 
+Result<std::string> ServerDataPlane::Order(const BackfillOrder& order) {
+  std::lock_guard lock(mutex_);
+  if (stopping_) return Fail("the proxy is stopping");
+  return server_.Order(order);
+}
+
 StopReport ServerDataPlane::Stop(std::chrono::milliseconds deadline) {
   {
     std::lock_guard lock(mutex_);

@@ -16,6 +16,7 @@ class ServerDataPlane final : public DataPlane {
   Snapshot TakeSnapshot() override;
   bool Ready(std::string& why) override;
   std::string Resume(const std::string& reason) override;
+  Result<std::string> Order(const BackfillOrder& order) override;
   StopReport Stop(std::chrono::milliseconds deadline) override;
 
  private:

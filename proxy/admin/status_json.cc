@@ -227,7 +227,7 @@ std::string PlanJson(const config::Plan& plan) {
 
 std::string ReloadJson(const ReloadOutcome& outcome) { return Dump(OutcomeDocument(outcome)); }
 
-std::string ResumeJson(const std::string& done) { return Dump({{"done", done}}); }
+std::string DoneJson(const std::string& done) { return Dump({{"done", done}}); }
 
 std::string ReasonOf(const std::string& body) {
   const auto document = ordered_json::parse(body, nullptr, false);

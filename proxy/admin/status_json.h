@@ -27,7 +27,7 @@ std::string StatusJson(const StatusInput& input);
 // The canonical text, with "(secret)" for each password and token.
 std::string PlanJson(const config::Plan& plan);
 std::string ReloadJson(const ReloadOutcome& outcome);
-std::string ResumeJson(const std::string& done);
+std::string DoneJson(const std::string& done);
 // The "reason" of a request's body; empty when it has none.
 std::string ReasonOf(const std::string& body);
 std::string ErrorJson(const std::string& message);

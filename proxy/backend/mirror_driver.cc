@@ -109,6 +109,29 @@ MirrorDriver::Progress MirrorDriver::progress() const {
   return progress_;
 }
 
+Result<std::string> MirrorDriver::Order(const BackfillOrder& order) {
+  using Action = BackfillOrder::Action;
+  switch (order.action) {
+    case Action::kStart: {
+      const std::string state = progress().state;
+      if (state == "off") return Fail("nothing is mirrored in this stage, so nothing is copied");
+      if (state == "live") return Fail("all keys are copied, and mirrored");
+      start_wanted_ = true;
+      backfiller_.Pause(false);
+      return state == "copying" ? "the backfill is under way" : "the backfill begins";
+    }
+    case Action::kPause:
+      backfiller_.Pause(true);
+      return "the backfill is paused; what clients write is mirrored or noted as before";
+    case Action::kResume:
+      backfiller_.Pause(false);
+      return "the backfill goes on";
+    case Action::kThrottle:
+      return backfiller_.SetBounds(order.bounds);
+  }
+  return Fail("an unknown order");
+}
+
 bool MirrorDriver::InForce(const ActivePlan& plan) const {
   const std::lock_guard lock(mutex_);
   return plan_.get() == &plan;

@@ -47,8 +47,8 @@ class MirrorDriver {
   Progress progress() const;
   Backfiller& backfiller() { return backfiller_; }
   const Backfiller& backfiller() const { return backfiller_; }
-  // What `backfill.auto_start: false` waits for.
-  void StartBackfill() { start_wanted_.store(true); }
+  // From any thread. What was done, or why it can't be.
+  Result<std::string> Order(const BackfillOrder& order);
 
  private:
   static constexpr std::string_view kScanPage = "1000";  // keys, about

@@ -5,6 +5,7 @@
 #include <algorithm>
 #include <utility>
 
+#include "config/values.h"
 #include "proxy/backend/client_keys.h"
 #include "proxy/worker/worker.h"
 #include "routing/commands/reserved_keys.h"
@@ -184,13 +185,14 @@ Result<bool> Backfiller::Work(const ActivePlan& plan, int64_t now_us) {
 
 void Backfiller::Adapt(const ActivePlan& plan, int64_t now_us) {
   const config::BackfillSettings& settings = plan.plan->settings.backfill;
-  Throttle::Bounds bounds{settings.keys_per_second, settings.bytes_per_second,
-                          std::chrono::microseconds(settings.max_authority_p99).count()};
   {
     const std::lock_guard lock(mutex_);
-    if (bounds_) bounds = *bounds_;
+    const std::chrono::microseconds p99 =
+        bounds_.max_authority_p99.value_or(settings.max_authority_p99);
+    throttle_.SetBounds({bounds_.keys_per_second.value_or(settings.keys_per_second),
+                         bounds_.bytes_per_second.value_or(settings.bytes_per_second),
+                         p99.count()});
   }
-  throttle_.SetBounds(bounds);
   if (now_us - rated_us_ < kAdaptEveryUs) return;
   throttle_.OnLatency(latency_.TakeP99Us(core_));
   const uint64_t copied = backfill_->record().copied;
@@ -273,9 +275,24 @@ void Backfiller::SavePaused() {
   paused_saved_ = now;
 }
 
-void Backfiller::SetThrottle(std::optional<Throttle::Bounds> bounds) {
-  const std::lock_guard lock(mutex_);
-  bounds_ = bounds;
+std::string Backfiller::SetBounds(const BackfillBounds& bounds) {
+  {
+    const std::lock_guard lock(mutex_);
+    bounds_ = bounds;
+  }
+  std::string text;
+  const auto add = [&text](const char* name, const std::string& value) {
+    text += (text.empty() ? "" : ", ") + std::string(name) + " " + value;
+  };
+  if (bounds.keys_per_second) add("keys_per_second", std::to_string(*bounds.keys_per_second));
+  if (bounds.bytes_per_second) {
+    add("bytes_per_second", config::SizeText(*bounds.bytes_per_second));
+  }
+  if (bounds.max_authority_p99) {
+    add("max_authority_p99", config::TimeText(*bounds.max_authority_p99));
+  }
+  if (text.empty()) return "the bounds of the configuration hold again";
+  return text + " until the proxy ends; the others as configured";
 }
 
 void Backfiller::SetError(std::string error) {

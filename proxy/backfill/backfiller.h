@@ -16,6 +16,7 @@
 #include "proxy/active_plan.h"
 #include "proxy/backend/store_client.h"
 #include "proxy/backfill/authority_latency.h"
+#include "proxy/backfill/backfill_order.h"
 #include "proxy/backfill/file_spool.h"
 #include "proxy/core.h"
 #include "replication/backfill/backfill.h"
@@ -61,8 +62,8 @@ class Backfiller : public replication::BackfillPorts {
 
   void Pause(bool pause);
   bool paused() const { return paused_.load(); }
-  // Until the proxy ends or is told otherwise; nothing: the plan's bounds again.
-  void SetThrottle(std::optional<replication::Throttle::Bounds> bounds);
+  // Until the proxy ends or is told otherwise. Says what holds now.
+  std::string SetBounds(const BackfillBounds& bounds);
   Progress progress() const;
 
  private:
@@ -107,7 +108,7 @@ class Backfiller : public replication::BackfillPorts {
   std::atomic<bool> active_{false}, paused_{false};
   mutable std::mutex mutex_;
   Progress progress_;
-  std::optional<replication::Throttle::Bounds> bounds_;  // the operator's
+  BackfillBounds bounds_;  // the operator's
 };
 
 }  // namespace crossfade::proxy

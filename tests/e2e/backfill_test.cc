@@ -5,6 +5,7 @@
 #include <filesystem>
 
 #include "tests/e2e/migration.h"
+#include "tests/support/http_client.h"
 
 namespace crossfade::test {
 namespace {
@@ -48,10 +49,10 @@ class Backfill : public ::testing::TestWithParam<int> {
 INSTANTIATE_TEST_SUITE_P(Workers, Backfill, ::testing::Values(1, 2), WorkersName);
 
 TEST_P(Backfill, GoesOnAfterCrashesWhereItWas) {
-  constexpr uint64_t kKeys = 12'000;
-  constexpr uint64_t kInFlight = 3'000;  // a second's worth
+  constexpr uint64_t kKeys = 6'000;
+  constexpr uint64_t kInFlight = 1'500;  // a second's worth
   FillLegacy(kKeys);
-  migration_.config.backfill = {{"keys_per_second", "3000"}, {"max_authority_p99", "0ms"}};
+  migration_.config.backfill = {{"keys_per_second", "1500"}, {"max_authority_p99", "0ms"}};
   ASSERT_TRUE(migration_.Start());
   for (const uint64_t enough : {100, 350, 700}) {
     ASSERT_TRUE(Await([&] { return Finished() >= enough; })) << Figures();
@@ -92,6 +93,43 @@ TEST_P(Backfill, CrashesUnderLoadLoseNothing) {
   const LoadReport report = load.Stop();
   EXPECT_TRUE(report.failures.empty()) << Describe(report);
   migration_.ExpectEqualWhenDrained();
+}
+
+TEST_P(Backfill, AnOperatorStartsPausesAndSlowsIt) {
+  const auto order = [this](const std::string& body) {
+    return HttpRequest(migration_.proxy->admin_port(), "POST", "/api/v1/backfill", body).body;
+  };
+  FillLegacy(4'000);
+  migration_.config.backfill = {{"auto_start", "false"}};
+  ASSERT_TRUE(migration_.Start());
+  const auto state = [this] { return migration_.Status().value("mirror_state", ""); };
+  ASSERT_TRUE(Await([&] { return state() == "waiting"; })) << state();
+  EXPECT_NE(migration_.Status().value("mirror_detail", "").find("crossfade backfill start"),
+            std::string::npos);
+  order(R"({"action": "throttle", "keys_per_second": 1000})");
+  order(R"({"action": "start"})");
+  ASSERT_TRUE(Await([&] { return Finished() > 100; })) << Figures();
+  EXPECT_EQ(Figures()["limit_keys_per_second"], 1'000);
+  order(R"({"action": "pause"})");
+  ASSERT_TRUE(Await([&] { return Figures().value("paused", false); }));
+  // Also over a crash, and what clients write meanwhile is not lost.
+  ::poll(nullptr, 0, 50);
+  migration_.proxy->Kill();
+  ASSERT_TRUE(migration_.Start());
+  RedisClient client(migration_.proxy->port());
+  for (int i = 0; i < 500; ++i) {
+    ASSERT_TRUE(client.Call({"SET", "late" + std::to_string(i), "value"}).ok());
+  }
+  ASSERT_TRUE(Await([&] { return Figures().value("phase", "") == "copying"; })) << Figures();
+  const uint64_t copied = Figures().value("keys_copied", uint64_t{0});
+  EXPECT_TRUE(Figures().value("paused", false));
+  ::poll(nullptr, 0, 300);
+  EXPECT_EQ(Figures().value("keys_copied", uint64_t{0}), copied);
+  EXPECT_LT(copied, 4'000u);
+  order(R"({"action": "throttle", "keys_per_second": 0})");
+  order(R"({"action": "resume"})");
+  ASSERT_TRUE(Await([&] { return state() == "live"; })) << Figures();
+  EXPECT_EQ(migration_.ExpectEqualWhenDrained().keys_compared, 4'500u);
 }
 
 TEST_P(Backfill, ReadsPassTheFrontierAndAreRight) {

@@ -11,7 +11,7 @@ struct Command {
   std::string_view name;
   std::vector<std::string_view> options;
   bool takes_file = false;
-  std::string_view verb{};  // the word behind it, before the file
+  std::vector<std::string_view> verbs{};  // one of them stands behind it, before the file
 };
 
 const std::vector<Command>& Commands() {
@@ -20,7 +20,12 @@ const std::vector<Command>& Commands() {
       {"check", {"--admin", "--token"}, true},
       {"status", {"--watch", "--json", "--admin", "--token"}},
       {"reload", {"--json", "--admin", "--token"}},
-      {"journal", {}, true, "dump"},
+      {"journal", {}, true, {"dump"}},
+      {"backfill",
+       {"--watch", "--json", "--admin", "--token", "--keys-per-second", "--bytes-per-second",
+        "--max-authority-p99"},
+       false,
+       {"start", "pause", "resume", "status", "throttle"}},
       {"resume", {"--reason", "--json", "--admin", "--token"}},
       {"version", {}},
       {"help", {}}};
@@ -50,6 +55,11 @@ Status SetOption(Arguments& arguments, const std::string& option, const std::str
     arguments.token = value;
   } else if (option == "--reason") {
     arguments.reason = value;
+  } else if (option == "--keys-per-second" || option == "--bytes-per-second" ||
+             option == "--max-authority-p99") {
+    std::string name = option.substr(2);
+    std::replace(name.begin(), name.end(), '-', '_');
+    arguments.values[name] = value;
   } else {
     const Result<uint16_t> port = ParsePort(option, value, arguments.command);
     if (!port) return tl::unexpected(port.error());
@@ -67,8 +77,10 @@ Status ParseWord(const Command& command, const std::vector<std::string>& words, 
     arguments.help = true;
     return {};
   }
-  if (!command.verb.empty() && at == 1) {
-    if (word == command.verb) return {};
+  if (!command.verbs.empty() && at == 1) {
+    arguments.verb = word;
+    const auto found = std::find(command.verbs.begin(), command.verbs.end(), word);
+    if (found != command.verbs.end()) return {};
     return Usage("crossfade " + name + ": there is no " + word, name);
   }
   if (word.empty() || word[0] != '-') {
@@ -118,6 +130,12 @@ Result<Arguments> ParseArguments(const std::vector<std::string>& words,
     }
   }
   if (arguments.help) return arguments;
+  if (!found->verbs.empty() && arguments.verb.empty()) {
+    return Usage("crossfade " + arguments.command + ": which of its commands?", arguments.command);
+  }
+  if (!arguments.values.empty() && arguments.verb != "throttle") {
+    return Usage("bounds are for crossfade backfill throttle", arguments.command);
+  }
   if (found->takes_file && arguments.file.empty()) {
     return Usage("crossfade " + arguments.command + ": which FILE?", arguments.command);
   }

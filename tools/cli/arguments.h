@@ -3,6 +3,7 @@
 
 #include <cstdint>
 #include <functional>
+#include <map>
 #include <optional>
 #include <string>
 #include <vector>
@@ -22,7 +23,10 @@ struct Arguments {
   std::string file;  // of check
   std::string admin = kDefaultAdmin;
   std::string token;
-  std::string reason;                  // of resume
+  std::string reason;  // of resume
+  std::string verb;    // of those that have several: "start", "pause", ...
+  // Options that go to the proxy as they are, by their names there.
+  std::map<std::string, std::string> values;
   std::optional<uint16_t> port;        // embedded mode
   std::optional<uint16_t> admin_port;  // embedded mode
 };

@@ -20,6 +20,7 @@ int RunCheck(const Arguments& arguments);
 int RunStatus(const Arguments& arguments);
 int RunReload(const Arguments& arguments);
 int RunJournal(const Arguments& arguments);
+int RunBackfill(const Arguments& arguments);
 int RunResume(const Arguments& arguments);
 
 // "crossfade: MESSAGE" on standard error.

@@ -10,6 +10,7 @@ usage:
   crossfade check FILE                  validate a configuration and show the plan it makes
   crossfade status [--watch] [--json]   what the running proxy does
   crossfade reload                      apply the configuration file again
+  crossfade backfill start|pause|resume|status|throttle [--watch]   the copy of all keys
   crossfade journal dump PATH           what the intent journal says
   crossfade resume --reason TEXT        bring the follower in line, then read from it again
   crossfade version
@@ -64,6 +65,28 @@ exit codes: 0 applied (or nothing changed); 1 refused, the plan before it stays 
             2 the proxy can't be reached, the token is wrong, or wrong usage
 )";
 
+constexpr char kBackfill[] =
+    R"(usage: crossfade backfill status [--watch] [--json] [--admin URL] [--token T]
+       crossfade backfill start|pause|resume [--watch] [--json] [--admin URL] [--token T]
+       crossfade backfill throttle [--keys-per-second N] [--bytes-per-second SIZE]
+                 [--max-authority-p99 TIME] [--watch] [--json] [--admin URL] [--token T]
+
+The backfill copies all keys from the authority, partition by partition; a partition that
+is done is mirrored and may be read from the follower while others are still copied.
+
+  start     begins it, where backfill.auto_start is false
+  pause     copies nothing more until `resume`, also over a restart; what clients write is
+            mirrored where it is copied, and noted where it is not
+  throttle  bounds instead of the configuration's, until the proxy ends: keys and bytes a
+            second, 0 for none; and at which p99 of clients' requests at the authority it
+            slows down. Without any: the configuration's again
+  --watch   a progress bar until all keys are copied; with --json an object a line
+
+exit codes: 0 done as asked (status: it gets on; --watch: all keys are copied);
+            1 it does not get on, and says why; 2 the proxy can't be reached, the token is
+            wrong, or wrong usage
+)";
+
 constexpr char kJournal[] = R"(usage: crossfade journal dump PATH
 
 Prints the blocks and records of the intent journal's segments: of all in a folder
@@ -94,6 +117,7 @@ std::string HelpText(const std::string& command) {
   if (command == "status") return kStatus;
   if (command == "reload") return kReload;
   if (command == "journal") return kJournal;
+  if (command == "backfill") return kBackfill;
   if (command == "resume") return kResume;
   if (command == "version") return kVersion;
   return kAll;

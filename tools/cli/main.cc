@@ -35,6 +35,7 @@ int Main(int argc, char** argv) {
   if (arguments->command == "status") return RunStatus(*arguments);
   if (arguments->command == "reload") return RunReload(*arguments);
   if (arguments->command == "journal") return RunJournal(*arguments);
+  if (arguments->command == "backfill") return RunBackfill(*arguments);
   if (arguments->command == "resume") return RunResume(*arguments);
   std::printf("crossfade %s\n", proxy::kVersion);
   return kDone;

@@ -120,6 +120,16 @@ class FakePlane final : public proxy::DataPlane {
     resumed_ = reason;
     return "done so";
   }
+  Result<std::string> Order(const proxy::BackfillOrder& order) override {
+    std::lock_guard lock(mutex_);
+    orders_.push_back(order);
+    if (order.action == proxy::BackfillOrder::Action::kStart) return Fail("it can't begin");
+    return "ordered so";
+  }
+  std::vector<proxy::BackfillOrder> orders() {
+    std::lock_guard lock(mutex_);
+    return orders_;
+  }
   std::string resumed() {
     std::lock_guard lock(mutex_);
     return resumed_;
@@ -174,6 +184,7 @@ class FakePlane final : public proxy::DataPlane {
   std::condition_variable changed_;
   proxy::Snapshot snapshot_ = SampleSnapshot();
   std::string why_not_, resumed_;
+  std::vector<proxy::BackfillOrder> orders_;
   std::vector<config::PlanPtr> published_;
   proxy::StopReport report_ = Drained();
   std::chrono::milliseconds stop_deadline_{0};

@@ -142,6 +142,37 @@ TEST_F(AdminServerTest, ResumePassesTheReasonOn) {
   }
 }
 
+TEST_F(AdminServerTest, OrdersToTheBackfillArePassedOn) {
+  using Action = BackfillOrder::Action;
+  const auto order = [this](const std::string& body) {
+    return HttpCall(server_->Port(), "POST", "/api/v1/backfill", "", body);
+  };
+  EXPECT_EQ(order(R"({"action": "pause"})").body, "{\"done\":\"ordered so\"}");
+  const Exchange refused = order(R"({"action": "start"})");
+  EXPECT_EQ(refused.status, 409);
+  EXPECT_EQ(refused.body, "{\"error\":\"it can't begin\"}");
+  EXPECT_EQ(order(R"({"action": "throttle", "keys_per_second": 500, "bytes_per_second": "1MiB",
+                      "max_authority_p99": "2ms"})")
+                .status,
+            200);
+  const std::vector<BackfillOrder> orders = plane_.orders();
+  ASSERT_EQ(orders.size(), 3u);
+  EXPECT_EQ(orders[0].action, Action::kPause);
+  EXPECT_EQ(orders[2].action, Action::kThrottle);
+  EXPECT_EQ(orders[2].bounds.keys_per_second, 500u);
+  EXPECT_EQ(orders[2].bounds.bytes_per_second, 1u << 20);
+  EXPECT_EQ(orders[2].bounds.max_authority_p99, std::chrono::milliseconds(2));
+  for (const char* body : {"", "{", "[]", "{}", R"({"action": "stop"})", R"({"action": 1})",
+                           R"({"action": "throttle", "keys_per_second": -1})",
+                           R"({"action": "throttle", "bytes_per_second": 10})",
+                           R"({"action": "throttle", "max_authority_p99": {}})"}) {
+    const Exchange answer = order(body);
+    EXPECT_EQ(answer.status, 400) << body;
+    EXPECT_NE(answer.body.find("expected"), std::string::npos) << answer.body;
+  }
+  EXPECT_EQ(plane_.orders().size(), 3u);
+}
+
 TEST_F(AdminServerTest, UnknownPathsAndMethodsGetJsonErrors) {
   EXPECT_EQ(Get("/nothing").status, 404);
   EXPECT_EQ(ErrorOf(Get("/nothing")), "no such path: /nothing");

@@ -57,6 +57,10 @@ TEST(Arguments, WrongUsageNamesTheHelp) {
                                                        {"reload", "--watch"},
                                                        {"resume"},
                                                        {"resume", "--reason"},
+                                                       {"backfill"},
+                                                       {"backfill", "stop"},
+                                                       {"backfill", "pause", "resume"},
+                                                       {"backfill", "pause", "--keys-per-second=1"},
                                                        {"status", "-w"}};
   for (const auto& words : wrong) {
     const auto parsed = Parse(words);
@@ -66,7 +70,7 @@ TEST(Arguments, WrongUsageNamesTheHelp) {
 }
 
 TEST(Arguments, EveryCommandHasHelpWithItsExitCodes) {
-  for (const char* command : {"serve", "check", "status", "reload", "resume", "version"}) {
+  for (const char* command : {"serve", "check", "status", "reload", "resume", "backfill", "version"}) {
     EXPECT_NE(HelpText(command).find("exit code"), std::string::npos) << command;
     EXPECT_NE(HelpText("help").find(std::string("crossfade ") + command), std::string::npos);
   }
