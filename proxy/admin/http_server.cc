@@ -1,11 +1,11 @@
 #include "proxy/admin/http_server.h"
-#include "proxy/admin/backfill_api.h"
 
 // The distribution's library is compiled with it, and the layout of its classes
 // depends on it.
 #define CPPHTTPLIB_OPENSSL_SUPPORT
 #include <httplib.h>
 
+#include <atomic>
 #include <cerrno>
 #include <chrono>
 #include <condition_variable>
@@ -17,6 +17,7 @@
 #include <vector>
 
 #include "config/check.h"
+#include "proxy/admin/backfill_api.h"
 #include "proxy/admin/dashboard.h"
 #include "proxy/admin/http_guard.h"
 #include "proxy/admin/metrics.h"
@@ -33,6 +34,9 @@ constexpr size_t kBodyMax = 64 * 1024;
 // A body declared longer than this is not even read to its end.
 constexpr uint64_t kDiscardMax = 1024 * 1024;
 constexpr int kIoTimeoutSeconds = 5;
+// Each keeps a thread; one more is refused.
+constexpr int kEventStreamsMax = 4;
+constexpr std::chrono::milliseconds kEventEvery{1'000};
 constexpr char kJson[] = "application/json";
 
 class BoundedPool final : public httplib::TaskQueue {
@@ -89,6 +93,7 @@ constexpr Path kPaths[] = {{"/", "GET"},
                            {"/readyz", "GET"},
                            {"/metrics", "GET"},
                            {"/api/v1/status", "GET"},
+                           {"/api/v1/events", "GET"},
                            {"/api/v1/plan", "GET"},
                            {"/api/v1/reload", "POST"},
                            {"/api/v1/backfill", "POST"},
@@ -133,6 +138,18 @@ void DescribeError(const httplib::Request& request, httplib::Response& response)
   response.set_content(ErrorJson(message), kJson);
 }
 
+std::string StatusNow(DataPlane& plane, ControlPort& control) {
+  StatusInput input;
+  input.ready = plane.Ready(input.ready_reason);
+  input.snapshot = plane.TakeSnapshot();
+  input.sampled_us = MonotonicMicroseconds();
+  input.plan = control.CurrentPlan();
+  input.reloads = control.Reloads();
+  input.config_path = control.ConfigPath();
+  input.stopping = control.Stopping();
+  return StatusJson(input);
+}
+
 uint64_t DeclaredLength(const httplib::Request& request) {
   return std::strtoull(request.get_header_value("Content-Length").c_str(), nullptr, 10);
 }
@@ -146,6 +163,8 @@ struct AdminServer::Impl {
   void Configure();
   void AddPages(DataPlane& plane, ControlPort& control);
   void AddApi(DataPlane& plane, ControlPort& control);
+  void AddEvents(DataPlane& plane, ControlPort& control);
+  bool AwaitNextEvent();
   bool Refused(const httplib::Request& request, httplib::Response& response) const;
 
   config::Endpoint listen;
@@ -154,6 +173,10 @@ struct AdminServer::Impl {
   uint16_t port = 0;
   bool bound = false;
   std::thread thread;
+  std::atomic<int> event_streams{0};
+  std::mutex stop_mutex;
+  std::condition_variable stopped;
+  bool stop = false;
 };
 
 void AdminServer::Impl::Configure() {
@@ -222,18 +245,41 @@ bool AdminServer::Impl::Refused(const httplib::Request& request,
   return true;
 }
 
+// False: the server is ended.
+bool AdminServer::Impl::AwaitNextEvent() {
+  std::unique_lock lock(stop_mutex);
+  return !stopped.wait_for(lock, kEventEvery, [this] { return stop; });
+}
+
+// The status, again and again, as server-sent events.
+void AdminServer::Impl::AddEvents(DataPlane& plane, ControlPort& control) {
+  http.Get("/api/v1/events", [this, &plane, &control](const httplib::Request&,
+                                                      httplib::Response& response) {
+    if (event_streams.fetch_add(1) >= kEventStreamsMax) {
+      event_streams.fetch_sub(1);
+      return Respond(response, 503,
+                     ErrorJson("there are " + std::to_string(kEventStreamsMax) +
+                               " streams of events, and may not be more"));
+    }
+    response.set_chunked_content_provider(
+        "text/event-stream",
+        [this, &plane, &control, begun = false](size_t, httplib::DataSink& sink) mutable {
+          if (begun && !AwaitNextEvent()) {
+            sink.done();
+            return true;
+          }
+          begun = true;
+          const std::string event = "event: status\ndata: " + StatusNow(plane, control) + "\n\n";
+          return sink.write(event.data(), event.size());
+        },
+        [this](bool) { event_streams.fetch_sub(1); });
+  });
+}
+
 void AdminServer::Impl::AddApi(DataPlane& plane, ControlPort& control) {
   http.Get("/api/v1/status",
            [&plane, &control](const httplib::Request&, httplib::Response& response) {
-             StatusInput input;
-             input.ready = plane.Ready(input.ready_reason);
-             input.snapshot = plane.TakeSnapshot();
-             input.sampled_us = MonotonicMicroseconds();
-             input.plan = control.CurrentPlan();
-             input.reloads = control.Reloads();
-             input.config_path = control.ConfigPath();
-             input.stopping = control.Stopping();
-             Respond(response, 200, StatusJson(input));
+             Respond(response, 200, StatusNow(plane, control));
            });
   http.Get("/api/v1/plan", [&control](const httplib::Request&, httplib::Response& response) {
     Respond(response, 200, PlanJson(*control.CurrentPlan()));
@@ -291,6 +337,7 @@ void AdminServer::Start(DataPlane& plane, ControlPort& control) {
   CROSSFADE_CHECK(impl.bound && !impl.thread.joinable());
   impl.AddPages(plane, control);
   impl.AddApi(plane, control);
+  impl.AddEvents(plane, control);
   impl.thread = std::thread([&impl] { impl.http.listen_after_bind(); });
   // Stop is ignored by a server that does not run yet.
   while (!impl.http.is_running()) std::this_thread::yield();
@@ -298,6 +345,11 @@ void AdminServer::Start(DataPlane& plane, ControlPort& control) {
 
 void AdminServer::Stop() {
   if (!impl_->thread.joinable()) return;
+  {
+    const std::lock_guard lock(impl_->stop_mutex);
+    impl_->stop = true;
+  }
+  impl_->stopped.notify_all();
   impl_->http.stop();
   impl_->thread.join();
 }

@@ -173,6 +173,55 @@ TEST_F(AdminServerTest, OrdersToTheBackfillArePassedOn) {
   EXPECT_EQ(plane_.orders().size(), 3u);
 }
 
+// Some streams that are open, and what each has brought so far.
+class EventStreams {
+ public:
+  EventStreams(uint16_t port, int count) {
+    const std::string request = "GET /api/v1/events HTTP/1.1\r\nHost: 127.0.0.1\r\n\r\n";
+    for (int i = 0; i < count; ++i) {
+      streams_.push_back(test::ConnectLoopback(port));
+      EXPECT_GT(send(streams_.back(), request.data(), request.size(), MSG_NOSIGNAL), 0);
+    }
+  }
+  ~EventStreams() {
+    for (const int stream : streams_) close(stream);
+  }
+  // Until so many events have come, or the stream has ended.
+  std::string Read(size_t stream, size_t events) {
+    std::string text;
+    char buffer[16 * 1024];
+    size_t seen = 0;
+    while (seen < events) {
+      const ssize_t size = recv(streams_[stream], buffer, sizeof buffer, 0);
+      if (size <= 0) break;
+      text.append(buffer, static_cast<size_t>(size));
+      seen = 0;
+      for (size_t at = 0; (at = text.find("event: status\ndata: {", at)) != std::string::npos;
+           ++at) {
+        ++seen;
+      }
+    }
+    return text;
+  }
+
+ private:
+  std::vector<int> streams_;
+};
+
+TEST_F(AdminServerTest, EventsTellTheStatusAgainAndAgain) {
+  EventStreams streams(server_->Port(), 4);
+  for (size_t i = 0; i < 4; ++i) {
+    const std::string text = streams.Read(i, 2);
+    EXPECT_TRUE(text.starts_with("HTTP/1.1 200")) << text.substr(0, 100);
+    EXPECT_NE(text.find("text/event-stream"), std::string::npos);
+    EXPECT_NE(text.find("\"backfill\""), std::string::npos);
+  }
+  EXPECT_EQ(Get("/api/v1/events").status, 503) << "one too many";
+  EXPECT_EQ(Get("/api/v1/status").status, 200);
+  server_->Stop();
+  EXPECT_TRUE(streams.Read(0, SIZE_MAX).ends_with("0\r\n\r\n")) << "it is ended in order";
+}
+
 TEST_F(AdminServerTest, UnknownPathsAndMethodsGetJsonErrors) {
   EXPECT_EQ(Get("/nothing").status, 404);
   EXPECT_EQ(ErrorOf(Get("/nothing")), "no such path: /nothing");
