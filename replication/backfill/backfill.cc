@@ -183,6 +183,7 @@ Status Backfill::NoteSafe() {
     record.phase = BackfillPhase::kDone;
     if (const Status saved = ports_.Save(record); !saved) return saved;
     ports_.WithReplicator([](Replicator& replicator) { replicator.written_names().Clear(); });
+    (void)spool_.Begin();  // for its room; the next backfill empties it again
     unsaved_ = false;
   }
   record_ = record;
