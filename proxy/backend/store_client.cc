@@ -139,6 +139,20 @@ Result<std::vector<StoreClient::Reply>> StoreClient::AskAll(std::string_view req
   return replies;
 }
 
+Status StoreClient::Send(std::string_view requests) {
+  if (!stream_.open()) return Fail("the connection to it was given up");
+  const Status sent = SendAll(requests, std::chrono::steady_clock::now() + patience_);
+  if (!sent) return GiveUp(sent.error());
+  return {};
+}
+
+Result<StoreClient::Reply> StoreClient::Receive() {
+  if (!stream_.open()) return Fail("the connection to it was given up");
+  Result<Reply> reply = ReadReply(std::chrono::steady_clock::now() + patience_);
+  if (!reply) return GiveUp(reply.error());
+  return reply;
+}
+
 Result<StoreClient::Reply> StoreClient::Ask(std::span<const std::string_view> args) {
   std::string request;
   routing::AppendCommand(request, args);

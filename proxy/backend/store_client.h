@@ -38,6 +38,9 @@ class StoreClient {
   Result<Reply> Ask(std::span<const std::string_view> args);
   // The replies to so many commands that are sent at once.
   Result<std::vector<Reply>> AskAll(std::string_view requests, size_t count);
+  // For pipelines: whole requests, and one reply after the other.
+  Status Send(std::string_view requests);
+  Result<Reply> Receive();
   // An error reply of the store is an error here.
   Result<Reply> Command(std::initializer_list<std::string_view> args);
 

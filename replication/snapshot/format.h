@@ -20,8 +20,8 @@ inline constexpr uint32_t kSnapshotBlockMagic = 0x4B4C4253;  // "SBLK"
 inline constexpr uint32_t kSnapshotEndMagic = 0x444E4553;    // "SEND"
 // From so many bytes of records on a block is written.
 inline constexpr size_t kSnapshotBlockBytes = size_t{1} << 20;
-// A larger dump is no part of a snapshot.
-inline constexpr size_t kSnapshotPayloadMax = kFrameContentMax - 4 * kSnapshotBlockBytes;
+// A key whose name and dump are larger is no part of a snapshot.
+inline constexpr size_t kSnapshotKeyMax = kFrameContentMax - 4 * kSnapshotBlockBytes;
 
 struct SnapshotHeader {
   int64_t created_unix_ms = 0;

@@ -10,7 +10,7 @@ namespace {
 // Read at once, so that a length alone takes no memory.
 constexpr size_t kStep = size_t{1} << 20;
 
-bool IsSnapshot(std::string_view prefix) { return prefix.starts_with("CFSNAPSH"); }
+constexpr std::string_view kMagic = "CFSNAPSH";
 
 }  // namespace
 
@@ -44,12 +44,12 @@ tl::unexpected<Error> SnapshotReader::Damaged(const std::string& what) const {
 Status SnapshotReader::ReadHeader() {
   std::string bytes;
   if (const Status filled = Fill(bytes, kSnapshotPrefixBytes); !filled) return filled;
-  if (!IsSnapshot(bytes)) {
-    if (bytes.size() < kSnapshotPrefixBytes) return Cut();
-    return Fail("not a snapshot: it does not begin with CFSNAPSH");
+  const std::string_view magic = std::string_view(bytes).substr(0, kMagic.size());
+  if (magic != kMagic.substr(0, magic.size())) {
+    return Fail("not a snapshot: it does not begin with " + std::string(kMagic));
   }
   if (bytes.size() < kSnapshotPrefixBytes) return Cut();
-  size_t at = 8;
+  size_t at = kMagic.size();
   const auto version = ReadFixed<uint32_t>(bytes, at);
   const auto size = ReadFixed<uint32_t>(bytes, at);
   if (size > kSnapshotTextsMax) return Damaged("its header is too long");

@@ -16,20 +16,12 @@
 #include <fstream>
 #include <sstream>
 
+#include "tests/support/command.h"
+
 namespace crossfade::test {
 namespace {
 
 using Clock = std::chrono::steady_clock;
-
-std::string BinaryPath() {
-  const char* path = std::getenv("CROSSFADE_BINARY");
-  if (path != nullptr && *path != '\0') return path;
-#ifdef CROSSFADE_BINARY_PATH
-  return CROSSFADE_BINARY_PATH;
-#else
-  return "crossfade";
-#endif
-}
 
 void AppendMap(std::ostringstream& out, const char* name,
                const std::map<std::string, std::string>& values) {

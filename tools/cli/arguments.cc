@@ -27,6 +27,10 @@ const std::vector<Command>& Commands() {
        false,
        {"start", "pause", "resume", "status", "throttle"}},
       {"resume", {"--reason", "--json", "--admin", "--token"}},
+      {"snapshot", {"--config", "--url", "--store", "--resume", "--json"}, true},
+      {"restore",
+       {"--config", "--url", "--store", "--resume", "--replace", "--check", "--json"},
+       true},
       {"version", {}},
       {"help", {}}};
   return commands;
@@ -46,6 +50,16 @@ Result<uint16_t> ParsePort(const std::string& option, const std::string& text,
   return port;
 }
 
+// Those without a value.
+bool* Flag(Arguments& arguments, const std::string& option) {
+  if (option == "--watch") return &arguments.watch;
+  if (option == "--json") return &arguments.json;
+  if (option == "--resume") return &arguments.resume;
+  if (option == "--replace") return &arguments.replace;
+  if (option == "--check") return &arguments.check;
+  return nullptr;
+}
+
 Status SetOption(Arguments& arguments, const std::string& option, const std::string& value) {
   if (option == "--config") {
     arguments.config = value;
@@ -60,6 +74,13 @@ Status SetOption(Arguments& arguments, const std::string& option, const std::str
     std::string name = option.substr(2);
     std::replace(name.begin(), name.end(), '-', '_');
     arguments.values[name] = value;
+  } else if (option == "--url") {
+    arguments.url = value;
+  } else if (option == "--store") {
+    if (value != "legacy" && value != "new") {
+      return Usage("--store: expected legacy or new", arguments.command);
+    }
+    arguments.store = value;
   } else {
     const Result<uint16_t> port = ParsePort(option, value, arguments.command);
     if (!port) return tl::unexpected(port.error());
@@ -95,14 +116,33 @@ Status ParseWord(const Command& command, const std::vector<std::string>& words, 
   if (std::find(command.options.begin(), command.options.end(), option) == command.options.end()) {
     return Usage("crossfade " + name + ": there is no option " + option, name);
   }
-  if (option == "--watch" || option == "--json") {
+  if (bool* flag = Flag(arguments, option); flag != nullptr) {
     if (equals != std::string::npos) return Usage(option + " takes no value", name);
-    (option == "--watch" ? arguments.watch : arguments.json) = true;
+    *flag = true;
     return {};
   }
   if (equals != std::string::npos) return SetOption(arguments, option, word.substr(equals + 1));
   if (at + 1 == words.size()) return Usage(option + " needs a value", name);
   return SetOption(arguments, option, words[++at]);
+}
+
+// Of snapshot and restore.
+Status CheckStore(const Arguments& arguments) {
+  const std::string& command = arguments.command;
+  const std::string name = "crossfade " + command;
+  if (arguments.check) {
+    const bool more = !arguments.config.empty() || !arguments.url.empty() ||
+                      !arguments.store.empty() || arguments.replace || arguments.resume;
+    if (more) return Usage(name + ": --check looks at FILE alone", command);
+    return {};
+  }
+  if (arguments.config.empty() == arguments.url.empty()) {
+    return Usage(name + ": which store? Either --config FILE or --url URL", command);
+  }
+  if (!arguments.url.empty() && !arguments.store.empty()) {
+    return Usage(name + ": --store is for --config", command);
+  }
+  return {};
 }
 
 }  // namespace
@@ -141,6 +181,9 @@ Result<Arguments> ParseArguments(const std::vector<std::string>& words,
   }
   if (found->name == "resume" && arguments.reason.empty()) {
     return Usage("crossfade resume: why? --reason TEXT", "resume");
+  }
+  if (found->name == "snapshot" || found->name == "restore") {
+    if (const Status fine = CheckStore(arguments); !fine) return tl::unexpected(fine.error());
   }
   if (!arguments.config.empty() && (arguments.port || arguments.admin_port)) {
     return Usage(

@@ -20,7 +20,12 @@ struct Arguments {
   bool watch = false;
   bool json = false;
   std::string config;
-  std::string file;  // of check
+  std::string file;   // of check, journal, snapshot, restore
+  std::string url;    // of snapshot and restore: a store without a configuration
+  std::string store;  // which one of the configuration: "legacy", "new"; empty: legacy
+  bool resume = false;
+  bool replace = false;
+  bool check = false;  // of restore: look at the file alone
   std::string admin = kDefaultAdmin;
   std::string token;
   std::string reason;  // of resume

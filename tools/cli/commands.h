@@ -22,6 +22,8 @@ int RunReload(const Arguments& arguments);
 int RunJournal(const Arguments& arguments);
 int RunBackfill(const Arguments& arguments);
 int RunResume(const Arguments& arguments);
+int RunSnapshot(const Arguments& arguments);
+int RunRestore(const Arguments& arguments);
 
 // "crossfade: MESSAGE" on standard error.
 void PrintError(const std::string& message);

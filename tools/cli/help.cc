@@ -13,6 +13,8 @@ usage:
   crossfade backfill start|pause|resume|status|throttle [--watch]   the copy of all keys
   crossfade journal dump PATH           what the intent journal says
   crossfade resume --reason TEXT        bring the follower in line, then read from it again
+  crossfade snapshot FILE --config FILE   all keys of a store into a file, to go back to
+  crossfade restore FILE --config FILE    and into a store again
   crossfade version
   crossfade COMMAND --help              options and exit codes
 
@@ -107,6 +109,56 @@ exit codes: 0 done, or nothing was suspended; 2 the proxy can't be reached, the 
             wrong, or wrong usage
 )";
 
+constexpr char kSnapshot[] =
+    R"(usage: crossfade snapshot FILE (--config FILE [--store legacy|new] | --url URL)
+                          [--resume] [--json]
+
+Writes all keys of all dbs of a store to FILE, as portable dumps with absolute expiries,
+and its function libraries; compressed and checksummed. The proxy's own keys are left out.
+It is not a point in time: each key is as it was when it was read. For a file that is of
+one moment, stop the writers first. Keys that vanish meanwhile are no error.
+
+While it runs the file is called FILE.part. After an interruption, a full disk or a lost
+store, --resume goes on from there, as long as the same process of the store answers;
+another one lists keys in another order, so that it starts again.
+
+  --config FILE   the stores, with users, passwords and certificates
+  --store NAME    which of them: legacy (default) or new
+  --url URL       or any store: redis://[user:password@]host:port, rediss://..., unix:PATH
+  --resume        go on with FILE.part
+  --json          an object a line on standard output: progress, refused, done
+
+exit codes: 0 done; 1 done, but some keys could not be read (each is named); 2 could not
+            run, was interrupted, or wrong usage: there is no FILE, FILE.part is kept
+)";
+
+constexpr char kRestore[] =
+    R"(usage: crossfade restore FILE (--config FILE [--store legacy|new] | --url URL)
+                         [--replace] [--resume] [--json]
+       crossfade restore --check FILE [--json]
+
+Checks all of FILE, then writes its keys into the store, with their absolute expiries, and
+its function libraries. Keys whose time has passed are left out and counted. A damaged or
+incomplete file restores nothing.
+
+Stop the proxy before: what is written behind its back is not mirrored. A store that a
+proxy owns is refused. Afterwards the other store is no copy any more: empty it, and
+remove the proxy's journal folder.
+
+  --check         only check FILE, and say what it holds
+  --config FILE   the stores, with users, passwords and certificates
+  --store NAME    which of them: legacy (default) or new
+  --url URL       or any store: redis://[user:password@]host:port, rediss://..., unix:PATH
+  --replace       the store may hold keys: those of the same names are replaced, others
+                  stay. Without it the store must be empty
+  --resume        go on behind the last block that was restored (FILE.restored says)
+  --json          an object a line on standard output: progress, refused, done
+
+exit codes: 0 done; 1 some keys were refused (each is named), or the store stopped taking
+            any, such as when it is out of memory: --resume goes on; 2 could not run, was
+            interrupted, FILE is damaged, or wrong usage
+)";
+
 constexpr char kVersion[] = "usage: crossfade version\n\nexit code: 0\n";
 
 }  // namespace
@@ -119,6 +171,8 @@ std::string HelpText(const std::string& command) {
   if (command == "journal") return kJournal;
   if (command == "backfill") return kBackfill;
   if (command == "resume") return kResume;
+  if (command == "snapshot") return kSnapshot;
+  if (command == "restore") return kRestore;
   if (command == "version") return kVersion;
   return kAll;
 }

@@ -1,5 +1,4 @@
 #include <cstdio>
-#include <ctime>
 #include <filesystem>
 #include <optional>
 #include <string>
@@ -8,23 +7,13 @@
 #include "proxy/journal/segment_files.h"
 #include "replication/journal/recovery.h"
 #include "tools/cli/commands.h"
+#include "tools/cli/time_text.h"
 
 namespace crossfade::cli {
 namespace {
 
 using replication::Record;
 using replication::RecordTag;
-
-std::string TimeText(int64_t unix_ms) {
-  const std::time_t seconds = unix_ms / 1000;
-  std::tm utc{};
-  gmtime_r(&seconds, &utc);
-  char text[32];
-  std::strftime(text, sizeof(text), "%Y-%m-%dT%H:%M:%S", &utc);
-  char milliseconds[8];
-  std::snprintf(milliseconds, sizeof(milliseconds), ".%03dZ", static_cast<int>(unix_ms % 1000));
-  return std::string(text) + milliseconds;
-}
 
 void PrintKeys(const Record& record) {
   for (const replication::JournalKey& key : record.keys) {

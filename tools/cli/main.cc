@@ -37,6 +37,8 @@ int Main(int argc, char** argv) {
   if (arguments->command == "journal") return RunJournal(*arguments);
   if (arguments->command == "backfill") return RunBackfill(*arguments);
   if (arguments->command == "resume") return RunResume(*arguments);
+  if (arguments->command == "snapshot") return RunSnapshot(*arguments);
+  if (arguments->command == "restore") return RunRestore(*arguments);
   std::printf("crossfade %s\n", proxy::kVersion);
   return kDone;
 }

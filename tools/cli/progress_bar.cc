@@ -121,7 +121,10 @@ ProgressBar::Style ProgressBar::Suitable(bool json) {
 }
 
 void ProgressBar::Show(const Progress& progress, ProgressTime now) {
-  if (!began_) {
+  if (!began_ || label_ != progress.label) {
+    label_ = progress.label;
+    rate_ = RateMeter();
+    sampled_ = drawn_ = std::nullopt;
     began_ = now;
     began_with_ = progress.done;
   }

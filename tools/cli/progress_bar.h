@@ -67,6 +67,7 @@ class ProgressBar {
   void Draw(const Progress& progress, bool last);
 
   const Style style_;
+  std::string label_;  // another one is other work
   RateMeter rate_;
   std::optional<ProgressTime> began_, sampled_, drawn_;
   uint64_t began_with_ = 0;

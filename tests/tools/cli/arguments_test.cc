@@ -35,33 +35,54 @@ TEST(Arguments, EachCommandTakesItsOptions) {
   EXPECT_EQ(Parse({"check", "f"})->file, "f");
   EXPECT_TRUE(Parse({"status", "--watch", "--json"})->json);
   EXPECT_TRUE(Parse({"status", "--watch", "--json"})->watch);
+  const auto snapshot = Parse({"snapshot", "f", "--config", "c", "--store=new", "--resume"});
+  ASSERT_TRUE(snapshot);
+  EXPECT_EQ(snapshot->file, "f");
+  EXPECT_EQ(snapshot->config, "c");
+  EXPECT_EQ(snapshot->store, "new");
+  EXPECT_TRUE(snapshot->resume);
+  const auto restore = Parse({"restore", "--url", "redis://h", "f", "--replace", "--json"});
+  ASSERT_TRUE(restore);
+  EXPECT_EQ(restore->url, "redis://h");
+  EXPECT_TRUE(restore->replace);
+  EXPECT_TRUE(Parse({"restore", "--check", "f"})->check);
   EXPECT_EQ(Parse({"--version"})->command, "version");
   EXPECT_EQ(Parse({"--help"})->command, "help");
   EXPECT_TRUE(Parse({"check", "--help"})->help);
 }
 
 TEST(Arguments, WrongUsageNamesTheHelp) {
-  const std::vector<std::vector<std::string>> wrong = {{},
-                                                       {"servee"},
-                                                       {"serve", "--watch"},
-                                                       {"serve", "file"},
-                                                       {"serve", "--port"},
-                                                       {"serve", "--port", "65536"},
-                                                       {"serve", "--port", "-1"},
-                                                       {"serve", "--port", "1x"},
-                                                       {"serve", "--port="},
-                                                       {"check"},
-                                                       {"check", "a", "b"},
-                                                       {"status", "--watch=1"},
-                                                       {"serve", "--config", "f", "--port", "1"},
-                                                       {"reload", "--watch"},
-                                                       {"resume"},
-                                                       {"resume", "--reason"},
-                                                       {"backfill"},
-                                                       {"backfill", "stop"},
-                                                       {"backfill", "pause", "resume"},
-                                                       {"backfill", "pause", "--keys-per-second=1"},
-                                                       {"status", "-w"}};
+  const std::vector<std::vector<std::string>> wrong = {
+      {},
+      {"servee"},
+      {"serve", "--watch"},
+      {"serve", "file"},
+      {"serve", "--port"},
+      {"serve", "--port", "65536"},
+      {"serve", "--port", "-1"},
+      {"serve", "--port", "1x"},
+      {"serve", "--port="},
+      {"check"},
+      {"check", "a", "b"},
+      {"status", "--watch=1"},
+      {"serve", "--config", "f", "--port", "1"},
+      {"reload", "--watch"},
+      {"resume"},
+      {"resume", "--reason"},
+      {"backfill"},
+      {"backfill", "stop"},
+      {"backfill", "pause", "resume"},
+      {"backfill", "pause", "--keys-per-second=1"},
+      {"snapshot", "f"},
+      {"snapshot", "--url", "redis://h"},
+      {"snapshot", "f", "--url", "u", "--replace"},
+      {"snapshot", "f", "--url", "u", "--config", "c"},
+      {"snapshot", "f", "--url", "u", "--store", "new"},
+      {"snapshot", "f", "--config", "c", "--store", "x"},
+      {"restore", "f"},
+      {"restore", "f", "--check", "--replace"},
+      {"restore", "f", "--check", "--url", "u"},
+      {"status", "-w"}};
   for (const auto& words : wrong) {
     const auto parsed = Parse(words);
     ASSERT_FALSE(parsed) << (words.empty() ? "" : words.back());
@@ -70,7 +91,8 @@ TEST(Arguments, WrongUsageNamesTheHelp) {
 }
 
 TEST(Arguments, EveryCommandHasHelpWithItsExitCodes) {
-  for (const char* command : {"serve", "check", "status", "reload", "resume", "backfill", "version"}) {
+  for (const char* command : {"serve", "check", "status", "reload", "resume", "backfill",
+                              "snapshot", "restore", "version"}) {
     EXPECT_NE(HelpText(command).find("exit code"), std::string::npos) << command;
     EXPECT_NE(HelpText("help").find(std::string("crossfade ") + command), std::string::npos);
   }

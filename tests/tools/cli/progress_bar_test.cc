@@ -109,6 +109,21 @@ TEST(ProgressBar, JsonIsALineASecondHoweverOftenItIsShown) {
   EXPECT_EQ(nlohmann::json::parse(shown.substr(0, shown.find('\n'))).at("per_second"), 1'000);
 }
 
+TEST(ProgressBar, OtherWorkHasARateOfItsOwn) {
+  testing::internal::CaptureStdout();
+  ProgressBar bar(ProgressBar::Style::kJson);
+  bar.Show(Of(0, 1'000'000), kBegin);
+  bar.Show(Of(1'000'000, 1'000'000), kBegin + seconds(2));
+  Progress other = Of(0, 10);
+  other.label = "check";
+  bar.Show(other, kBegin + seconds(3));
+  other.done = 10;
+  bar.Finish(other, kBegin + seconds(4));
+  const std::string shown = testing::internal::GetCapturedStdout();
+  const std::string last = shown.substr(shown.find('\n') + 1);
+  EXPECT_EQ(nlohmann::json::parse(last).at("per_second"), 10) << shown;
+}
+
 TEST(ProgressBar, IsTakenAwayBeforeSomethingElseIsPrinted) {
   testing::internal::CaptureStderr();
   ProgressBar bar(ProgressBar::Style::kBar);
