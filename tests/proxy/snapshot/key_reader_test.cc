@@ -2,10 +2,11 @@
 
 #include <gtest/gtest.h>
 
+#include <atomic>
 #include <map>
-#include <optional>
 #include <random>
 #include <set>
+#include <thread>
 
 #include "tests/proxy/snapshot/store.h"
 
@@ -109,6 +110,42 @@ TEST(KeyReader, AKeyThatIsRefusedLeavesThoseAroundItReadable) {
   for (const auto& [name, reason] : taken.refused) {
     EXPECT_TRUE(name.starts_with("a:") && reason.starts_with("NOPERM")) << name << " " << reason;
   }
+}
+
+// A value with another one's deadline would vanish too early, or never.
+TEST(KeyReader, AValueAndItsDeadlineAreOfOneMoment) {
+  Store store;
+  const std::string kDeadline = "4102444800000";
+  // Long, so that the store reads a request in pieces and others come in between.
+  const auto name = [](int i) { return "key:" + std::to_string(i) + std::string(1'500, 'x'); };
+  for (int i = 0; i < 200; ++i) store.client.Call({"SET", name(i), "stays"});
+  const std::string stays = store.client.Call({"DUMP", name(0)}).text;
+  std::atomic<bool> stop{false};
+  std::thread writer([&] {
+    test::RedisClient client(store.server->port());
+    for (bool expires = true; !stop; expires = !expires) {
+      std::vector<test::Args> commands;
+      for (int i = 0; i < 200; ++i) {
+        commands.push_back({"SET", name(i), expires ? "goes" : "stays"});
+        if (expires) commands.back().insert(commands.back().end(), {"PXAT", kDeadline});
+      }
+      client.Pipeline(commands);
+    }
+  });
+  size_t of_each[2] = {0, 0};
+  for (int round = 0; round < 300 || (round < 20'000 && (of_each[0] == 0 || of_each[1] == 0));
+       ++round) {
+    Keys taken;
+    EXPECT_TRUE(KeyReader(store.connection, true, taken).ReadDb(0));
+    for (const auto& [key, state] : taken.keys) {
+      EXPECT_EQ(state.first == 0, state.second == stays) << key;
+      ++of_each[state.first == 0 ? 0 : 1];
+    }
+  }
+  stop = true;
+  writer.join();
+  EXPECT_GT(of_each[0], 0u);
+  EXPECT_GT(of_each[1], 0u);
 }
 
 TEST(KeyReader, AnEmptyDbIsRead) {
