@@ -84,6 +84,17 @@ void MirrorEvents::OnSyncRefused(uint32_t db, std::string_view key, std::string_
       db, Printable(key), Printable(error), held_back);
 }
 
+void MirrorEvents::OnSyncFormRefused(uint32_t db, std::string_view key,
+                                     replication::SyncForm refused, std::string_view error) {
+  uint64_t held_back = 0;
+  if (!refused_log_.Allow(held_back)) return;
+  const bool dump = refused == replication::SyncForm::kDump;
+  spdlog::info("{} db={} key=\"{}\" error=\"{}\" not_logged={}",
+               dump ? "the follower does not take a key's dump; it is built by ordinary commands"
+                    : "a key can't be built by ordinary commands; its dump is given",
+               db, Printable(key), Printable(error), held_back);
+}
+
 void MirrorEvents::OnCopyWanted(std::string_view reason) {
   copy_reason_ = reason;
   copy_wanted.store(true);

@@ -22,6 +22,8 @@ class MirrorEvents final : public replication::ReplicatorEvents {
   void OnDrift(replication::Drift reason, uint32_t db, std::string_view key) override;
   void OnShadow(const replication::ShadowObservation& observation) override;
   void OnSyncRefused(uint32_t db, std::string_view key, std::string_view error) override;
+  void OnSyncFormRefused(uint32_t db, std::string_view key, replication::SyncForm refused,
+                         std::string_view error) override;
   void OnCopyWanted(std::string_view reason) override;
   void OnApplierMustReconnect(std::string_view reason) override;
   void OnLibraryRefused(std::string_view error) override;

@@ -75,6 +75,7 @@ void AddMirror(Core& core, Snapshot& snapshot) {
   snapshot.live_partitions = replicator.partitions().live();
   const replication::ReplicatorCounters& counters = replicator.counters();
   snapshot.log_collapses = counters.collapses;
+  snapshot.syncs_typewise = counters.syncs_typewise;
   snapshot.effects = {{"none", counters.none},           {"replay", counters.replayed},
                       {"rewritten", counters.rewritten}, {"sync", counters.synced},
                       {"flush", counters.flushed},       {"suspended", counters.suspended},

@@ -116,6 +116,7 @@ struct Snapshot {
   uint64_t log_head = 0;  // sequence number of the newest entry
   uint64_t watermark = 0;
   uint64_t log_collapses = 0;
+  uint64_t syncs_typewise = 0;  // key syncs by ordinary commands, where a dump was no use
   uint64_t dirty_keys = 0;
   uint64_t syncs_under_way = 0;
   uint64_t ack_timeouts = 0;  // mirror.ack: both, answered before the effect was applied

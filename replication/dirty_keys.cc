@@ -52,7 +52,7 @@ bool DirtyKeys::AwaitsSync(uint32_t db, std::string_view name) const {
   return it != keys_.end() && it->second.sync_logged <= it->second.seq;
 }
 
-bool DirtyKeys::NextToSync(int64_t now_us, KeyName& key) {
+bool DirtyKeys::NextToSync(int64_t now_us, KeyName& key, SyncForm first) {
   while (!delayed_.empty() && delayed_.begin()->first <= now_us) {
     queue_.push_back(std::move(delayed_.begin()->second));
     delayed_.erase(delayed_.begin());
@@ -68,6 +68,8 @@ bool DirtyKeys::NextToSync(int64_t now_us, KeyName& key) {
     }
     it->second.not_before_us = 0;
     key = std::move(next);
+    key.form = it->second.refused ? Other(*it->second.refused) : first;
+    key.type = KeyType::kNone;
     return true;
   }
   return false;
@@ -115,6 +117,21 @@ bool DirtyKeys::SyncApplied(uint32_t db, std::string_view name, uint64_t seq) {
   }
   Need(it);
   return false;
+}
+
+bool DirtyKeys::TryOtherForm(uint32_t db, std::string_view name, uint64_t seq, SyncForm refused) {
+  const auto it = keys_.find(View{db, name});
+  if (it == keys_.end()) return true;
+  Record& record = it->second;
+  if (record.refused == Other(refused)) {
+    record.refused.reset();
+    return false;
+  }
+  record.refused = refused;
+  record.seq = std::max(record.seq, seq);
+  if (seq == 0) record.requested = false;
+  Need(it);
+  return true;
 }
 
 void DirtyKeys::SyncRefused(uint32_t db, std::string_view name, uint64_t seq, int64_t now_us) {

@@ -8,18 +8,23 @@
 #include <cstdint>
 #include <deque>
 #include <map>
+#include <optional>
 #include <string>
 #include <string_view>
 #include <unordered_map>
 
 #include "config/limits.h"
+#include "replication/sync_forms.h"
 
 namespace crossfade::replication {
 
 struct KeyName {
   uint32_t db = 0;
   std::string name;
-  uint32_t round = 0;  // of a key that is being read: see Replicator::HoldSyncs
+  // Of a key that is being read:
+  uint32_t round = 0;  // see Replicator::HoldSyncs
+  SyncForm form = SyncForm::kDump;
+  KeyType type = KeyType::kNone;  // for a type-wise one, once it is known
 };
 
 class DirtyKeys {
@@ -39,8 +44,8 @@ class DirtyKeys {
   bool AwaitsSync(uint32_t db, std::string_view name) const;
 
   // The next key to read, or false. `now_us` holds back keys that the follower
-  // refused a moment ago.
-  bool NextToSync(int64_t now_us, KeyName& key);
+  // refused a moment ago; `first` is the form to try first.
+  bool NextToSync(int64_t now_us, KeyName& key, SyncForm first = SyncForm::kDump);
   // The read did not happen: queued again.
   void SyncReadFailed(uint32_t db, std::string_view name);
   void SyncLogged(uint32_t db, std::string_view name, uint64_t seq);
@@ -53,6 +58,9 @@ class DirtyKeys {
   size_t unrecorded(uint32_t partition) const { return unrecorded_[partition]; }
   // True when the key is clean now.
   bool SyncApplied(uint32_t db, std::string_view name, uint64_t seq);
+  // The sync was refused in this form (with `seq` 0: it was not even logged). True
+  // when the key is queued to be tried in the other one, false when both were.
+  bool TryOtherForm(uint32_t db, std::string_view name, uint64_t seq, SyncForm refused);
   // A store refused the sync: tried again after a while that doubles.
   void SyncRefused(uint32_t db, std::string_view name, uint64_t seq, int64_t now_us);
 
@@ -116,6 +124,7 @@ class DirtyKeys {
     uint16_t partition = 0;
     uint64_t segment = kNoSegment;
     int64_t not_before_us = 0;
+    std::optional<SyncForm> refused;  // in this form, and the other is to be tried
   };
   using Map = std::unordered_map<KeyName, Record, Hash, Equal>;
   void Need(Map::iterator it);

@@ -203,7 +203,7 @@ bool Replicator::NextSync(int64_t now_us, KeyName& key) {
   if (syncs_under_way_ >= limits::kSyncsUnderWay) return false;
   if (!sync_pacer_.MayBegin(now_us, syncs_under_way_)) return false;
   if (log_.bytes() > std::min<uint64_t>(limits::kSyncLogBytes, memory_bytes_ / 2)) return false;
-  if (!dirty_.NextToSync(now_us, key)) return false;
+  if (!dirty_.NextToSync(now_us, key, sync_forms_.first())) return false;
   key.round = sync_round_;
   ++syncs_under_way_;
   return true;
@@ -231,17 +231,7 @@ void Replicator::FinishSync(const KeyName& key, std::string_view dump, std::stri
     SyncReadFailed(key);
     return;
   }
-  LogEntry& entry = log_.Append(EntryKind::kSync, {}, effect_.bytes, {}, nullptr);
-  const uint64_t seq = log_.head_seq();
-  const uint64_t hash = routing::KeyHash(key.db, key.name);
-  entry.db = key.db;
-  entry.keys.SetOne(hash);
-  KeyStripe& stripe = stripes_.Of(hash);
-  ++stripe.pending;
-  stripe.last_logged = seq;
-  if (effect_.may_set_expiry) expiries_.Add(hash);
-  dirty_.SyncLogged(key.db, key.name, seq);
-  ++counters_.synced;
+  LogSync(key);
 }
 
 // ---- Reads

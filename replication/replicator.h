@@ -27,7 +27,9 @@
 #include "replication/key_gate.h"
 #include "replication/key_stripes.h"
 #include "replication/mirror_log.h"
+#include "replication/replicator_events.h"
 #include "replication/scripts.h"
+#include "replication/sync_forms.h"
 #include "replication/sync_pacer.h"
 #include "replication/verification.h"
 #include "replication/write_keys.h"
@@ -46,22 +48,6 @@ enum class MirrorState : uint8_t {
 };
 const char* Name(MirrorState state);
 
-// Why a key became dirty.
-enum class Drift : uint8_t {
-  kReply,          // the follower replied otherwise than the authority
-  kExpiry,         // an expiry may have passed on one side alone
-  kSpread,         // another key of the same entry was dirty
-  kLost,           // the applier's connection was lost with the entry unanswered
-  kCollapse,       // the log outgrew its bound
-  kUnknownEffect,  // the effect can't be derived
-  kUnsupported,    // the follower lacks the command
-  kUnknownFate,    // a lane was lost with the write unanswered
-  kShadow,         // a shadow read differed
-  kVerify,         // a verification found it different, and was to repair it
-  kCount
-};
-const char* Name(Drift reason);
-
 // Whether a read may go to the follower, and if not, why not.
 enum class ReadVerdict : uint8_t {
   kEligible,
@@ -77,35 +63,6 @@ enum class ReadVerdict : uint8_t {
 
 // How far a key is read that is being verified.
 enum class VerifyStep : uint8_t { kMore, kAskMore, kDone };
-
-enum class ShadowResult : uint8_t { kMatched, kMismatched, kIgnoredExpiring, kIgnoredDirty };
-
-struct ShadowObservation {
-  uint32_t route;
-  ShadowResult result;
-  uint32_t db;
-  std::string_view key;
-  std::string_view command;
-  uint64_t authority_digest;
-  uint64_t follower_digest;
-};
-
-// Told of what the operator must see. Called with the lock held.
-class ReplicatorEvents {
- public:
-  virtual void OnDrift(Drift reason, uint32_t db, std::string_view key) = 0;
-  virtual void OnShadow(const ShadowObservation& observation) = 0;
-  virtual void OnSyncRefused(uint32_t db, std::string_view key, std::string_view error) = 0;
-  // The follower can't be brought up to date by effects any more: copy again.
-  virtual void OnCopyWanted(std::string_view reason) = 0;
-  // The applier's connection must be closed and made anew.
-  virtual void OnApplierMustReconnect(std::string_view reason) = 0;
-  // Calls of its functions can't be replayed: their keys are synced.
-  virtual void OnLibraryRefused(std::string_view /*error*/) {}
-
- protected:
-  ~ReplicatorEvents() = default;
-};
 
 // A write (or a read to be shadowed) from its sending to its reply. Owned by
 // the lane; reused, so that no write allocates.
@@ -145,6 +102,7 @@ struct ReplicatorCounters {
            shadowed = 0;
   uint64_t collapses = 0, syncs_refused = 0, synced_bytes = 0;
   std::array<uint64_t, static_cast<size_t>(Drift::kCount)> drift{};
+  uint64_t syncs_typewise = 0;  // of those synced
 };
 
 class Replicator {
@@ -213,8 +171,15 @@ class Replicator {
   // ---- Key syncs: read on a lane under the gate.
   bool NextSync(int64_t now_us, KeyName& key);
   void FinishSync(const KeyName& key, std::string_view dump, std::string_view expiry);
+  // Of one whose form is kTypewise: what AppendStateReads of its type was replied.
+  void FinishTypewiseSync(const KeyName& key, std::string_view replies, std::string_view expiry,
+                          int64_t now_us);
   void SyncReadFailed(const KeyName& key);                   // not read: asked for again
   void SyncReadRefused(const KeyName& key, int64_t now_us);  // the authority refused it
+
+  // What the follower takes (replicator_syncs.cc).
+  SyncForms& sync_forms() { return sync_forms_; }
+  const SyncForms& sync_forms() const { return sync_forms_; }
 
   // ---- Verification (replicator_verify.cc): read on a lane under the gate.
   Verification& verification() { return verification_; }
@@ -313,7 +278,10 @@ class Replicator {
   void set_table(const routing::CommandTable* table) { table_ = table; }
   // Commands that the follower does not have, nullptr when none is known to be
   // missing: what they do is synced. Must outlive the replicator.
-  void set_follower_lacks(const routing::CommandSet* commands) { follower_lacks_ = commands; }
+  void set_follower_lacks(const routing::CommandSet* commands) {
+    follower_lacks_ = commands;
+    sync_forms_.SetLacksRestore(commands != nullptr && commands->names().contains("restore"));
+  }
   void set_memory_bytes(uint64_t bytes) { memory_bytes_ = bytes; }
   void set_dirty_keys_max(size_t keys) { dirty_keys_max_ = keys; }
   void set_clock_offset_ms(int64_t offset);
@@ -400,7 +368,14 @@ class Replicator {
   void FinishEntry(LogEntry& entry, uint64_t seq, std::string_view frame, int64_t now_us,
                    int64_t unix_ms);
   void FinishEffect(LogEntry& entry, uint64_t seq, std::string_view frame);
-  void FinishSyncEntry(LogEntry& entry, uint64_t seq, std::string_view frame, int64_t now_us);
+  // replicator_syncs.cc
+  void LogSync(const KeyName& key);
+  LoggedSync SyncOf(const LogEntry& entry) { return ReadLoggedSync(entry.Effect(), decoder_); }
+  void NoteSyncReply(std::string_view frame);
+  void FinishSyncEntry(const LogEntry& entry, uint64_t seq, int64_t now_us);
+  void RefuseSync(const LoggedSync& sync, uint32_t db, uint64_t seq, std::string_view error,
+                  int64_t now_us);
+  // replicator_applier.cc again
   void FinishShadow(LogEntry& entry, uint64_t seq, std::string_view frame, int64_t unix_ms);
   // replicator_verify.cc
   void LogVerify(Verification::Slot slot);
@@ -462,6 +437,8 @@ class Replicator {
   bool select_sent_ = false;
   BlockRef select_text_;
   SyncPacer sync_pacer_;
+  SyncForms sync_forms_;
+  std::string sync_error_;        // the first one in the replies to the oldest entry, a key sync
   uint32_t syncs_under_way_ = 0;  // being read, or in the log
   uint64_t expiries_unknown_seq_ = 0;
   bool expiries_told_ = false;

@@ -39,6 +39,7 @@ void Replicator::FollowerReady() {
   guard_failed_ = false;
   reply_differs_ = false;
   follower_expiring_ = false;
+  sync_error_.clear();
 }
 
 // What was sent and not answered may or may not have been applied.
@@ -84,8 +85,7 @@ void Replicator::GiveUpEntry(LogEntry& entry, uint64_t seq, Drift reason, uint64
     Parse(entry.Effect());
     MarkWritten(entry.db, reason, dirty_seq, true);
   } else if (entry.kind == EntryKind::kSync) {
-    Parse(entry.Effect());
-    MarkKey(entry.db, parsed_args_[1], reason, dirty_seq, false);
+    MarkKey(entry.db, SyncOf(entry).key, reason, dirty_seq, false);
   } else if (entry.kind == EntryKind::kSwap) {
     LeaveLive("a change of all keys was lost on its way to the follower");
   } else if (entry.kind == EntryKind::kUndeclared) {
@@ -161,10 +161,7 @@ void Replicator::SendSelect(uint32_t db, std::vector<Piece>& out) {
 }
 
 void Replicator::SendEntry(LogEntry& entry, uint64_t seq, std::vector<Piece>& out) {
-  if (entry.kind == EntryKind::kSync) {
-    Parse(entry.Effect());
-    dirty_.SyncSent(entry.db, parsed_args_[1], seq);
-  }
+  if (entry.kind == EntryKind::kSync) dirty_.SyncSent(entry.db, SyncOf(entry).key, seq);
   if (entry.head_size > 0) out.push_back({entry.head, entry.head_size, entry.head_block});
   if (entry.shared_size > 0) {
     out.push_back({entry.shared, entry.shared_size, entry.shared_block.get()});
@@ -208,6 +205,7 @@ void Replicator::OnFollowerReply(std::string_view frame, int64_t now_us, int64_t
     Verification::Item& item = verification_.At(entry.route);
     verification_.TakeReply(item, item.follower, frame, replies_seen_ == entry.replies);
   }
+  if (entry.kind == EntryKind::kSync) NoteSyncReply(frame);
   if (replies_seen_ < entry.replies) return;  // MULTI, QUEUED: an error shows in EXEC's reply
   FinishEntry(entry, seq, frame, now_us, unix_ms);
   if (entry.kind == EntryKind::kSync) --syncs_under_way_;
@@ -251,7 +249,7 @@ void Replicator::FinishEntry(LogEntry& entry, uint64_t seq, std::string_view fra
     case EntryKind::kUndeclared:
       return FinishEffect(entry, seq, frame);
     case EntryKind::kSync:
-      return FinishSyncEntry(entry, seq, frame, now_us);
+      return FinishSyncEntry(entry, seq, now_us);
     case EntryKind::kFlush:
       if (frame.front() == '-') LeaveLive("the follower refused to be flushed");
       return;
@@ -289,29 +287,6 @@ void Replicator::FinishEffect(LogEntry& entry, uint64_t seq, std::string_view fr
   } else if (AnyKeySuspended(entry.db, seq)) {
     // It was sent before one of its keys was found dirty.
     MarkWritten(entry.db, Drift::kSpread, seq, true);
-  }
-}
-
-void Replicator::FinishSyncEntry(LogEntry& entry, uint64_t seq, std::string_view frame,
-                                 int64_t now_us) {
-  Parse(entry.Effect());
-  const std::string_view key = parsed_args_[1];
-  if (frame.front() != '-') {
-    if (parsed_args_[0] == "RESTORE") sync_pacer_.Taken();
-    const uint64_t segment = dirty_.JournalSegment(entry.db, key);
-    if (dirty_.SyncApplied(entry.db, key, seq)) {
-      RecordClean(entry.db, key, segment);
-      verification_.suspects.Remove(entry.db, key);
-    }
-    return;
-  }
-  ++counters_.syncs_refused;
-  events_.OnSyncRefused(entry.db, key, frame);
-  if (routing::ClassifyError(frame) == routing::StoreError::kNone) {
-    dirty_.SyncRefused(entry.db, key, seq, now_us);
-  } else {  // nothing is wrong with the key
-    sync_pacer_.Refused(now_us);
-    MarkKey(entry.db, key, Drift::kLost, seq, false);
   }
 }
 

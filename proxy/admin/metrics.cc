@@ -195,6 +195,9 @@ void WriteMirror(Writer& out, const Snapshot& s) {
              "Sequence number up to which all entries are applied.", s.watermark);
   out.Single("crossfade_mirror_log_collapses_total", "counter",
              "Times the log outgrew its bound and became dirty keys.", s.log_collapses);
+  out.Single("crossfade_mirror_syncs_typewise_total", "counter",
+             "Keys that the follower was given by ordinary commands instead of a dump.",
+             s.syncs_typewise);
   out.Single("crossfade_journal_bytes", "gauge",
              "Records that the intent journal keeps, before compression.", s.journal.bytes);
   out.Family("crossfade_journal_state", "gauge", "1 for the state the intent journal is in.");

@@ -196,6 +196,8 @@ class Renderer {
     const uint64_t dirty = now_.at("dirty_keys").get<uint64_t>();
     std::string keys = dirty == 0 ? Good("0") : Warn(FormatCount(dirty));
     keys += "  syncs under way " + FormatCount(now_.at("syncs_under_way").get<uint64_t>());
+    const uint64_t typewise = now_.at("syncs_typewise").get<uint64_t>();
+    if (typewise > 0) keys += ", type-wise so far " + FormatCount(typewise);
     keys += "  drift " + Sum(now_.at("drift"));
     keys += "  effects " + Sum(now_.at("effects"));
     Line("dirty", keys);

@@ -90,6 +90,7 @@ void Applier::Begin() {
   Core& core = worker_.core();
   core.events.applier_must_reconnect.store(false);
   const std::lock_guard lock(core.mutex);
+  core.replicator.sync_forms().Follow(connection_.link().run_id(), connection_.link().version());
   core.replicator.FollowerReady();
   core.feed_wanted.store(true);
 }

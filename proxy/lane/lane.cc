@@ -13,9 +13,6 @@
 namespace crossfade::proxy {
 namespace {
 
-constexpr std::string_view kReadState =
-    "return {redis.call('DUMP', KEYS[1]), redis.call('PEXPIRETIME', KEYS[1])}";
-
 // An error is the whole transaction's.
 std::string_view GuardedReply(std::string_view exec) {
   constexpr int kBefore = 3;
@@ -111,19 +108,6 @@ void Lane::Ask(const replication::AskBehind& ask, std::string_view key) {
   out().Append(text);
   ++writes_.back().deadlines_wanted;
   Push(Kind::kDeadline, RequestClass::kOther, text.size(), {});
-}
-
-void Lane::SendSync(const replication::KeyName& key) {
-  std::string& text = worker_.scratch;
-  text.clear();
-  routing::AppendCommand(text, {"MULTI"});
-  routing::AppendCommand(text, {"DUMP", key.name});
-  routing::AppendCommand(text, {"PEXPIRETIME", key.name});
-  routing::AppendCommand(text, {"EXEC"});
-  out().Append(text);
-  syncs_.Push() = key;
-  SentSkipped(3, 0);
-  Push(Kind::kSync, RequestClass::kOther, text.size(), {});
 }
 
 void Lane::SetOwner(Session* owner) {
@@ -333,37 +317,6 @@ void Lane::FinishWrite(ReplyTo to, std::string_view reply) {
     return;
   }
   to.session->Deliver(to, reply);
-}
-
-void Lane::TakeSync(std::string_view frame, std::unique_lock<std::mutex>& lock) {
-  if (!lock.owns_lock()) lock.lock();
-  replication::Replicator& replicator = worker_.core().replicator;
-  const replication::KeyName& key = syncs_.front();
-  const char* p = frame.data();
-  const char* end = p + frame.size();
-  const routing::ReplyHead head = routing::ReadHead(p, end);
-  if (head.IsAggregate() && head.elements == 2) {
-    const std::string_view dump = routing::FirstValue({p, static_cast<size_t>(end - p)});
-    const std::string_view expiry(dump.end(), static_cast<size_t>(end - dump.end()));
-    replicator.FinishSync(key, dump, expiry);
-    worker_.WantFeed();
-  } else if (head.IsError() && head.text.starts_with("EXECABORT")) {
-    // Without memory a store queues nothing, but it still reads.
-    const replication::KeyName again = key;
-    syncs_.pop();
-    std::string& text = worker_.scratch;
-    text.clear();
-    routing::AppendCommand(text, {"EVAL_RO", kReadState, "1", again.name});
-    out().Append(text);
-    syncs_.Push() = again;
-    Push(Kind::kSync, RequestClass::kOther, text.size(), {});
-    return;
-  } else {
-    replicator.SyncReadRefused(key, worker_.now_us());
-  }
-  const uint64_t hash = routing::KeyHash(key.db, key.name);
-  replicator.gate().Leave(id_, {std::span(&hash, 1), false});
-  syncs_.pop();
 }
 
 // ---- The connection

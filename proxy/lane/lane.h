@@ -62,7 +62,7 @@ class Lane final : public ConnectionHolder {
   void SentGuarded(ReplyTo to, size_t bytes);
   void Ask(const replication::AskBehind& ask, std::string_view key);
   void AskDeadline(std::string_view key) { Ask({.deadline = true}, key); }
-  // Reads a key's state under the gate, which it has entered.
+  // Reads a key's state under the gate, which it has entered (syncs.cc).
   void SendSync(const replication::KeyName& key);
   void SendVerify(replication::Verification::Slot slot);
 
@@ -135,7 +135,11 @@ class Lane final : public ConnectionHolder {
   void TakePlain(InFlight& item, std::string_view frame, std::unique_lock<std::mutex>& lock);
   void TakeWrite(InFlight& item, std::string_view frame, std::unique_lock<std::mutex>& lock);
   void TakeDeadline(std::string_view frame, std::unique_lock<std::mutex>& lock);
+  // syncs.cc
+  void PushSync(const replication::KeyName& key, uint32_t before, std::string_view text);
   void TakeSync(std::string_view frame, std::unique_lock<std::mutex>& lock);
+  void FinishSync(const replication::KeyName& key, std::string_view frame);
+  // verifies.cc
   bool TakeVerify(std::string_view frame, std::unique_lock<std::mutex>& lock);
   bool TakeAttempt(InFlight& item, std::string_view frame, std::unique_lock<std::mutex>& lock);
   void TakePoll(std::string_view frame, std::unique_lock<std::mutex>& lock);

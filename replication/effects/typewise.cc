@@ -1,6 +1,8 @@
 #include "replication/effects/typewise.h"
 
 #include <array>
+#include <charconv>
+#include <utility>
 
 #include "replication/compare/wide_hash.h"
 #include "replication/effects/rebuild.h"
@@ -113,6 +115,15 @@ const char* Derive(KeyType type, std::string_view replies, std::string_view expi
 
 }  // namespace
 }  // namespace effects
+
+TypewiseTarget TargetOfVersion(std::string_view version) {
+  const char* const end = version.data() + version.size();
+  unsigned major = 0, minor = 0;
+  const auto first = std::from_chars(version.data(), end, major);
+  if (first.ec != std::errc()) return {};
+  if (first.ptr != end) std::from_chars(first.ptr + 1, end, minor);
+  return {std::pair(major, minor) >= std::pair(6u, 2u), major >= 7};
+}
 
 const char* DeriveTypewiseSync(KeyType type, std::string_view key, std::string_view replies,
                                std::string_view expiry_reply, const TypewiseTarget& target,

@@ -16,6 +16,9 @@ struct TypewiseTarget {
   bool stream_counters = true;  // 7.0: entries ever added and read, greatest id deleted
 };
 
+// Of a store that says it is like Redis `version`: "6.2.14". Of an unknown one: all.
+TypewiseTarget TargetOfVersion(std::string_view version);
+
 // No command gets more of a value than this, unless one element alone is larger.
 inline constexpr size_t kTypewiseElementsMax = 1000;
 inline constexpr size_t kTypewiseBytesMax = 64 * 1024;

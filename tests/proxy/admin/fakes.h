@@ -57,6 +57,7 @@ inline proxy::Snapshot SampleSnapshot() {
   s.dirty_keys = 5;
   s.journal = {"failed", "no space left", 512, 40, 3, 2};
   s.syncs_under_way = 4;
+  s.syncs_typewise = 11;
   s.ack_timeouts = 6;
   s.effects = {{"replay", 8000}, {"sync", 1000}};
   s.drift = {{"reply", 2}};

@@ -1,0 +1,84 @@
+// Replicator: key syncs as entries of the log, in the one form or the other, and what
+// becomes of those that the follower refuses.
+#include <utility>
+
+#include "replication/replicator.h"
+#include "routing/slot.h"
+#include "routing/store_health.h"
+
+namespace crossfade::replication {
+
+// What has been derived into effect_.
+void Replicator::LogSync(const KeyName& key) {
+  LogEntry& entry = log_.Append(EntryKind::kSync, {}, effect_.bytes, {}, nullptr);
+  const uint64_t seq = log_.head_seq();
+  const uint64_t hash = routing::KeyHash(key.db, key.name);
+  entry.db = key.db;
+  entry.replies = effect_.commands;
+  entry.keys.SetOne(hash);
+  KeyStripe& stripe = stripes_.Of(hash);
+  ++stripe.pending;
+  stripe.last_logged = seq;
+  if (effect_.may_set_expiry) expiries_.Add(hash);
+  dirty_.SyncLogged(key.db, key.name, seq);
+  ++counters_.synced;
+}
+
+void Replicator::FinishTypewiseSync(const KeyName& key, std::string_view replies,
+                                    std::string_view expiry, int64_t now_us) {
+  if (!dirty_.Contains(key.db, key.name)) {
+    --syncs_under_way_;
+    return;
+  }
+  counters_.synced_bytes += replies.size();
+  // Another write of the same lane may have come between its type and its value.
+  const bool other_type = replies.starts_with("-WRONGTYPE ");
+  if (key.round != sync_round_ || other_type) return SyncReadFailed(key);
+  const char* const why =
+      DeriveTypewiseSync(key.type, key.name, replies, expiry, sync_forms_.target(), effect_);
+  if (why != nullptr) {
+    --syncs_under_way_;
+    return RefuseSync({key.name, SyncForm::kTypewise}, key.db, 0, why, now_us);
+  }
+  ++counters_.syncs_typewise;
+  LogSync(key);
+}
+
+// Why a transaction was refused is said when its commands are queued.
+void Replicator::NoteSyncReply(std::string_view frame) {
+  if (sync_error_.empty()) sync_error_ = SyncErrorOf(frame);
+}
+
+void Replicator::FinishSyncEntry(const LogEntry& entry, uint64_t seq, int64_t now_us) {
+  const LoggedSync sync = SyncOf(entry);
+  const std::string error = std::exchange(sync_error_, {});
+  if (!error.empty()) return RefuseSync(sync, entry.db, seq, error, now_us);
+  if (!sync.deletes) {
+    sync_pacer_.Taken();
+    sync_forms_.Taken(sync.form);
+  }
+  const uint64_t segment = dirty_.JournalSegment(entry.db, sync.key);
+  if (dirty_.SyncApplied(entry.db, sync.key, seq)) {
+    RecordClean(entry.db, sync.key, segment);
+    verification_.suspects.Remove(entry.db, sync.key);
+  }
+}
+
+// `seq` 0: before it was logged.
+void Replicator::RefuseSync(const LoggedSync& sync, uint32_t db, uint64_t seq,
+                            std::string_view error, int64_t now_us) {
+  const bool of_form = sync_forms_.Refused(sync.form, error);
+  if (of_form && dirty_.TryOtherForm(db, sync.key, seq, sync.form)) {
+    return events_.OnSyncFormRefused(db, sync.key, sync.form, error);
+  }
+  ++counters_.syncs_refused;
+  events_.OnSyncRefused(db, sync.key, error);
+  if (routing::ClassifyError(error) == routing::StoreError::kNone) {
+    dirty_.SyncRefused(db, sync.key, seq, now_us);
+  } else {  // nothing is wrong with the key
+    sync_pacer_.Refused(now_us);
+    MarkKey(db, sync.key, Drift::kLost, seq, false);
+  }
+}
+
+}  // namespace crossfade::replication
