@@ -86,6 +86,10 @@ inline constexpr size_t kSuspectKeysMax = 100'000;
 // not keep up, and the backfill begins again.
 inline constexpr size_t kWrittenNameBytes = 64 * 1024 * 1024;
 
+// Quarantined keys that the API lists, and that outlast the process.
+inline constexpr size_t kQuarantinedShown = 1'000;
+inline constexpr size_t kQuarantinedKept = 10'000;
+
 // What the spool gathers before it writes.
 inline constexpr size_t kSpoolBufferBytes = 16 * 1024 * 1024;
 

@@ -1,6 +1,7 @@
 #include "config/values.h"
 
 #include <array>
+#include <charconv>
 #include <cstdio>
 #include <limits>
 #include <optional>
@@ -136,6 +137,26 @@ std::string Escape(std::string_view text) {
     }
   }
   return escaped;
+}
+
+Result<std::string> Unescape(std::string_view text) {
+  constexpr const char* kExpected = "bytes outside printable ASCII, and backslashes, as \\xNN";
+  std::string plain;
+  while (!text.empty()) {
+    if (text.front() != '\\') {
+      plain += text.front();
+      text.remove_prefix(1);
+      continue;
+    }
+    unsigned byte = 0;
+    const char* const digits = text.data() + 2;
+    if (text.size() < 4 || text[1] != 'x') return Fail(kExpected);
+    const auto [end, error] = std::from_chars(digits, digits + 2, byte, 16);
+    if (error != std::errc() || end != digits + 2) return Fail(kExpected);
+    plain += static_cast<char>(byte);
+    text.remove_prefix(4);
+  }
+  return plain;
 }
 
 std::string Quote(std::string_view text) {

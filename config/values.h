@@ -28,6 +28,8 @@ std::string TimeText(std::chrono::milliseconds time);
 // One line whatever the text: bytes outside printable ASCII and backslashes as
 // \xNN. Distinct texts stay distinct.
 std::string Escape(std::string_view text);
+// The text that Escape makes this of; an error where it makes none of it.
+Result<std::string> Unescape(std::string_view text);
 // For messages: escaped, in single quotes, cut when long.
 std::string Quote(std::string_view text);
 

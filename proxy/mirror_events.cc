@@ -84,6 +84,15 @@ void MirrorEvents::OnSyncRefused(uint32_t db, std::string_view key, std::string_
       db, Printable(key), Printable(error), held_back);
 }
 
+void MirrorEvents::OnQuarantined(uint32_t db, std::string_view key, std::string_view error) {
+  uint64_t held_back = 0;
+  if (!quarantine_log_.Allow(held_back)) return;
+  spdlog::warn(
+      "a key is quarantined: the follower does not take it; see crossfade quarantine list db={} "
+      "key=\"{}\" error=\"{}\" not_logged={}",
+      db, Printable(key), Printable(error), held_back);
+}
+
 void MirrorEvents::OnSyncFormRefused(uint32_t db, std::string_view key,
                                      replication::SyncForm refused, std::string_view error) {
   uint64_t held_back = 0;

@@ -24,6 +24,7 @@ class MirrorEvents final : public replication::ReplicatorEvents {
   void OnSyncRefused(uint32_t db, std::string_view key, std::string_view error) override;
   void OnSyncFormRefused(uint32_t db, std::string_view key, replication::SyncForm refused,
                          std::string_view error) override;
+  void OnQuarantined(uint32_t db, std::string_view key, std::string_view error) override;
   void OnCopyWanted(std::string_view reason) override;
   void OnApplierMustReconnect(std::string_view reason) override;
   void OnLibraryRefused(std::string_view error) override;
@@ -55,7 +56,7 @@ class MirrorEvents final : public replication::ReplicatorEvents {
   std::vector<ShadowCounts> shadow_;
   std::string copy_reason_;
   uint64_t libraries_refused_ = 0;
-  LogPacer drift_log_, shadow_log_, refused_log_;
+  LogPacer drift_log_, shadow_log_, refused_log_, quarantine_log_;
 };
 
 // A key as it may be shown: printable, and not too long.

@@ -5,6 +5,7 @@
 #include <map>
 
 #include "proxy/acceptor.h"
+#include "proxy/backend/key_orders.h"
 #include "proxy/backend/mirror_driver.h"
 #include "proxy/control/log.h"
 #include "proxy/core.h"
@@ -294,6 +295,22 @@ Result<std::string> Server::Order(const BackfillOrder& order) {
   const Result<std::string> done = impl_->driver->Order(order);
   if (done) log::Info("an operator's order to the backfill", {{"done", *done}});
   return done;
+}
+
+Result<std::string> Server::Order(const KeyOrder& order) {
+  Result<std::string> done = CarryOut(impl_->core, order);
+  if (done && order.action == KeyOrder::Action::kAccept) {
+    const Status saved = impl_->driver->backfiller().AwaitQuarantineSaved();
+    if (!saved) done = tl::unexpected(saved.error());
+  }
+  if (done) log::Info("an operator's order about keys", {{"done", *done}});
+  return done;
+}
+
+QuarantineList Server::Quarantined(size_t at_most) const {
+  const std::lock_guard lock(impl_->core.mutex);
+  const replication::Quarantine& quarantine = impl_->core.replicator.quarantine();
+  return {quarantine.size(), quarantine.accepted(), quarantine.List(at_most)};
 }
 
 Snapshot Server::TakeSnapshot() const {

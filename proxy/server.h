@@ -10,6 +10,7 @@
 
 #include "config/plan.h"
 #include "config/result.h"
+#include "proxy/backend/key_order.h"
 #include "proxy/backfill/backfill_order.h"
 #include "proxy/snapshot.h"
 
@@ -44,6 +45,9 @@ class Server {
   // copied again, then they go on. What is done, for the operator.
   std::string Resume(const std::string& reason);
   Result<std::string> Order(const BackfillOrder& order);
+  Result<std::string> Order(const KeyOrder& order);
+  // So many of them at most.
+  QuarantineList Quarantined(size_t at_most) const;
   // Stops accepting, answers what is in flight, drains the mirror log up to the
   // deadline, ends the workers.
   StopReport Stop(std::chrono::milliseconds deadline);

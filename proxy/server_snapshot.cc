@@ -72,6 +72,8 @@ void AddMirror(Core& core, Snapshot& snapshot) {
   snapshot.watermark = replicator.applied_seq();
   snapshot.dirty_keys = replicator.dirty().size();
   snapshot.syncs_under_way = replicator.syncs_under_way();
+  snapshot.quarantined_keys = replicator.quarantine().size();
+  snapshot.quarantined_accepted = replicator.quarantine().accepted();
   snapshot.live_partitions = replicator.partitions().live();
   const replication::ReplicatorCounters& counters = replicator.counters();
   snapshot.log_collapses = counters.collapses;

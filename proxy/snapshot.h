@@ -119,6 +119,7 @@ struct Snapshot {
   uint64_t syncs_typewise = 0;  // key syncs by ordinary commands, where a dump was no use
   uint64_t dirty_keys = 0;
   uint64_t syncs_under_way = 0;
+  uint64_t quarantined_keys = 0, quarantined_accepted = 0;
   uint64_t ack_timeouts = 0;  // mirror.ack: both, answered before the effect was applied
   std::map<std::string, uint64_t> effects;  // by kind: replay, rewritten, sync, flush, none, ...
   std::map<std::string, uint64_t> drift;    // by reason

@@ -8,7 +8,7 @@ namespace crossfade::replication {
 namespace {
 
 constexpr int64_t kFirstRetryUs = 50'000;
-constexpr int64_t kLongestRetryUs = 10'000'000;
+constexpr int64_t kLongestRetryUs = 60'000'000;
 
 }  // namespace
 

@@ -61,6 +61,24 @@ class DirtyKeys {
   // The sync was refused in this form (with `seq` 0: it was not even logged). True
   // when the key is queued to be tried in the other one, false when both were.
   bool TryOtherForm(uint32_t db, std::string_view name, uint64_t seq, SyncForm refused);
+  // Those that wait because they were refused are tried now. which(db, name); how many.
+  template <class F>
+  size_t Retry(F which) {
+    size_t count = 0;
+    for (auto it = delayed_.begin(); it != delayed_.end();) {
+      KeyName& key = it->second;
+      if (!which(key.db, std::string_view(key.name))) {
+        ++it;
+        continue;
+      }
+      const auto found = keys_.find(View{key.db, key.name});
+      if (found != keys_.end()) found->second.not_before_us = 0;
+      queue_.push_back(std::move(key));
+      it = delayed_.erase(it);
+      ++count;
+    }
+    return count;
+  }
   // A store refused the sync: tried again after a while that doubles.
   void SyncRefused(uint32_t db, std::string_view name, uint64_t seq, int64_t now_us);
 

@@ -41,6 +41,8 @@ const char* Name(Drift reason) {
       return "unknown_fate";
     case Drift::kShadow:
       return "shadow";
+    case Drift::kAsked:
+      return "asked";
     case Drift::kVerify:
       return "verify";
     case Drift::kCount:
@@ -125,6 +127,7 @@ void Replicator::LeaveLive(std::string_view reason) {
   by_partition_ = false;
   partitions_.SetAll(PartitionMode::kPending);
   written_names_.Clear();
+  quarantine_.Clear();
   RecordState();
   scripts_.FollowerForgot();
   if (in_flight_ == 0) PopDone();
@@ -213,6 +216,7 @@ void Replicator::SyncReadRefused(const KeyName& key, int64_t now_us) {
   --syncs_under_way_;
   ++counters_.syncs_refused;
   dirty_.SyncRefused(key.db, key.name, 0, now_us);
+  NoteRefused(key.db, key.name, "the authority refuses to tell its value");
 }
 
 void Replicator::SyncReadFailed(const KeyName& key) {

@@ -27,6 +27,7 @@
 #include "replication/key_gate.h"
 #include "replication/key_stripes.h"
 #include "replication/mirror_log.h"
+#include "replication/quarantine.h"
 #include "replication/replicator_events.h"
 #include "replication/scripts.h"
 #include "replication/sync_forms.h"
@@ -177,6 +178,12 @@ class Replicator {
   void SyncReadFailed(const KeyName& key);                   // not read: asked for again
   void SyncReadRefused(const KeyName& key, int64_t now_us);  // the authority refused it
 
+  // What it does not take (replicator_syncs.cc).
+  Quarantine& quarantine() { return quarantine_; }
+  const Quarantine& quarantine() const { return quarantine_; }
+  // Now, instead of after a while; how many.
+  size_t RetryQuarantined(uint32_t db, std::string_view key, bool all);
+
   // What the follower takes (replicator_syncs.cc).
   SyncForms& sync_forms() { return sync_forms_; }
   const SyncForms& sync_forms() const { return sync_forms_; }
@@ -192,7 +199,7 @@ class Replicator {
   void VerifyReadFailed(Verification::Slot slot) { verification_.Lose(slot); }
   void VerifyNotSent(Verification::Slot slot) { verification_.PutBack(slot); }
   // Has it synced, because it was found different.
-  void Repair(uint32_t db, std::string_view key);
+  void Repair(uint32_t db, std::string_view key, Drift reason = Drift::kVerify);
   // Every key was found equal since there were so many doubts (see Claim).
   void ConfirmExact(uint64_t doubts);
 
@@ -373,6 +380,7 @@ class Replicator {
   LoggedSync SyncOf(const LogEntry& entry) { return ReadLoggedSync(entry.Effect(), decoder_); }
   void NoteSyncReply(std::string_view frame);
   void FinishSyncEntry(const LogEntry& entry, uint64_t seq, int64_t now_us);
+  void NoteRefused(uint32_t db, std::string_view key, std::string_view error);
   void RefuseSync(const LoggedSync& sync, uint32_t db, uint64_t seq, std::string_view error,
                   int64_t now_us);
   // replicator_applier.cc again
@@ -438,6 +446,8 @@ class Replicator {
   BlockRef select_text_;
   SyncPacer sync_pacer_;
   SyncForms sync_forms_;
+  Quarantine quarantine_;
+  int64_t unix_ms_ = 0;           // of the last reply
   std::string sync_error_;        // the first one in the replies to the oldest entry, a key sync
   uint32_t syncs_under_way_ = 0;  // being read, or in the log
   uint64_t expiries_unknown_seq_ = 0;

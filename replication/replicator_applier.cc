@@ -189,6 +189,7 @@ void Replicator::OnSelectReply(std::string_view frame) {
 
 void Replicator::OnFollowerReply(std::string_view frame, int64_t now_us, int64_t unix_ms) {
   if (!follower_ready_) return;
+  unix_ms_ = unix_ms;
   if (in_flight_ == 0) {
     if (select_sent_) return OnSelectReply(frame);
     follower_ready_ = false;

@@ -20,6 +20,7 @@ enum class Drift : uint8_t {
   kUnsupported,    // the follower lacks the command
   kUnknownFate,    // a lane was lost with the write unanswered
   kShadow,         // a shadow read differed
+  kAsked,          // an operator wants it synced
   kVerify,         // a verification found it different, and was to repair it
   kCount
 };
@@ -46,6 +47,9 @@ class ReplicatorEvents {
   // It is tried in the other form now.
   virtual void OnSyncFormRefused(uint32_t /*db*/, std::string_view /*key*/, SyncForm /*refused*/,
                                  std::string_view /*error*/) {}
+  // It was refused in every form, several times.
+  virtual void OnQuarantined(uint32_t /*db*/, std::string_view /*key*/,
+                             std::string_view /*error*/) {}
   // The follower can't be brought up to date by effects any more: copy again.
   virtual void OnCopyWanted(std::string_view reason) = 0;
   // The applier's connection must be closed and made anew.

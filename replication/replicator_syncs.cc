@@ -62,6 +62,19 @@ void Replicator::FinishSyncEntry(const LogEntry& entry, uint64_t seq, int64_t no
     RecordClean(entry.db, sync.key, segment);
     verification_.suspects.Remove(entry.db, sync.key);
   }
+  quarantine_.Taken(entry.db, sync.key);
+}
+
+// A copy must not wait for what may never be taken: the journal has it instead.
+void Replicator::NoteRefused(uint32_t db, std::string_view key, std::string_view error) {
+  if (quarantine_.Refused(db, key, error, unix_ms_)) events_.OnQuarantined(db, key, error);
+  if (!quarantine_.Contains(db, key) || !TellsOfKeys(claim_)) return;
+  if (dirty_.JournalSegment(db, key) == DirtyKeys::kNoSegment) RecordDirty(db, key);
+}
+
+size_t Replicator::RetryQuarantined(uint32_t db, std::string_view key, bool all) {
+  return dirty_.Retry(
+      [&](uint32_t of_db, std::string_view name) { return all || (of_db == db && name == key); });
 }
 
 // `seq` 0: before it was logged.
@@ -75,6 +88,7 @@ void Replicator::RefuseSync(const LoggedSync& sync, uint32_t db, uint64_t seq,
   events_.OnSyncRefused(db, sync.key, error);
   if (routing::ClassifyError(error) == routing::StoreError::kNone) {
     dirty_.SyncRefused(db, sync.key, seq, now_us);
+    NoteRefused(db, sync.key, error);
   } else {  // nothing is wrong with the key
     sync_pacer_.Refused(now_us);
     MarkKey(db, sync.key, Drift::kLost, seq, false);

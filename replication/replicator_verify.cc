@@ -71,8 +71,8 @@ bool Replicator::VerifyIsSuspended(const LogEntry& entry, uint64_t seq) const {
   return dirty_.Suspends(item.db, item.name, seq);
 }
 
-void Replicator::Repair(uint32_t db, std::string_view key) {
-  MarkKey(db, key, Drift::kVerify, log_.head_seq(), true);
+void Replicator::Repair(uint32_t db, std::string_view key, Drift reason) {
+  MarkKey(db, key, reason, log_.head_seq(), true);
 }
 
 void Replicator::ConfirmExact(uint64_t doubts) {

@@ -17,8 +17,9 @@ void SyncForms::Follow(std::string_view run_id, std::string_view version) {
 
 bool SyncForms::Refused(SyncForm form, std::string_view error) {
   // A right to RESTORE may be missing where those to all else are given.
-  const bool right = error.starts_with("-NOPERM ") && form == SyncForm::kDump;
-  if (!right && routing::ClassifyError(error) != routing::StoreError::kNone) return false;
+  const bool of_store = routing::ClassifyError(error) != routing::StoreError::kNone;
+  const bool right = of_store && error.starts_with("-NOPERM ") && form == SyncForm::kDump;
+  if (of_store && !right) return false;
   if (form == SyncForm::kDump && refused_ < kRefusedMax) {
     const bool lacks = right || error.starts_with("-ERR unknown command");
     refused_ = lacks ? kRefusedMax : refused_ + 1;

@@ -74,8 +74,12 @@ StoreError ClassifyError(std::string_view frame) {
       {"-NOREPLICAS ", StoreError::kReadOnly}, {"-OOM ", StoreError::kOutOfMemory},
       {"-BUSY ", StoreError::kOther},          {"-NOAUTH ", StoreError::kOther},
       {"-NOPERM ", StoreError::kOther},        {"-CLUSTERDOWN ", StoreError::kOther}};
+  const bool of_key = frame.find(" key") != std::string_view::npos &&
+                      frame.find("command") == std::string_view::npos;
   for (const auto& [prefix, error] : kErrors) {
-    if (frame.starts_with(prefix)) return error;
+    if (!frame.starts_with(prefix)) continue;
+    // No right to a key says nothing of the others; none to a command does.
+    return of_key && prefix == "-NOPERM " ? StoreError::kNone : error;
   }
   return StoreError::kNone;
 }

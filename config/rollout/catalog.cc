@@ -11,7 +11,9 @@ constexpr const char* kSchema =
     "CREATE TABLE IF NOT EXISTS text (name TEXT PRIMARY KEY, value TEXT NOT NULL);"
     "CREATE TABLE IF NOT EXISTS backfill (id INTEGER PRIMARY KEY CHECK (id = 1), phase INTEGER,"
     " in_follower INTEGER, db INTEGER, cursor TEXT, finished BLOB, names INTEGER, copied INTEGER,"
-    " plan_digest TEXT);";
+    " plan_digest TEXT);"
+    "CREATE TABLE IF NOT EXISTS quarantine (db INTEGER, name BLOB, reason TEXT, first_seen INTEGER,"
+    " accepted INTEGER);";
 constexpr int kVersion = 1;
 constexpr int kBusyMs = 2'000;
 
@@ -149,6 +151,37 @@ Result<BackfillRow> Catalog::LoadBackfill() {
   row.copied = static_cast<uint64_t>(get.Number(6));
   row.plan_digest = get.Text(7);
   return row;
+}
+
+Status Catalog::SaveQuarantine(const std::vector<QuarantineRow>& rows) {
+  if (const Status begun = Run("BEGIN IMMEDIATE; DELETE FROM quarantine"); !begun) return begun;
+  for (const QuarantineRow& row : rows) {
+    Statement put(db_, "INSERT INTO quarantine VALUES (?, ?, ?, ?, ?)");
+    put.Bind(1, static_cast<int64_t>(row.db));
+    put.BindBytes(2, row.name);
+    put.Bind(3, row.reason);
+    put.Bind(4, row.first_seen_ms);
+    put.Bind(5, static_cast<int64_t>(row.accepted));
+    if (put.Step() == SQLITE_DONE) continue;
+    const Status problem = Problem("written");
+    (void)Run("ROLLBACK");
+    return problem;
+  }
+  const Status committed = Run("COMMIT");
+  if (!committed) (void)Run("ROLLBACK");
+  return committed;
+}
+
+Result<std::vector<QuarantineRow>> Catalog::LoadQuarantine() {
+  Statement get(db_, "SELECT db, name, reason, first_seen, accepted FROM quarantine");
+  std::vector<QuarantineRow> rows;
+  while (true) {
+    const int step = get.Step();
+    if (step == SQLITE_DONE) return rows;
+    if (step != SQLITE_ROW) return tl::unexpected(Problem("read").error());
+    rows.push_back({static_cast<uint32_t>(get.Number(0)), get.Text(1), get.Text(2), get.Number(3),
+                    get.Number(4) != 0});
+  }
 }
 
 Status Catalog::SavePaused(bool paused) {

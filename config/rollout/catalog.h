@@ -7,6 +7,7 @@
 #include <cstdint>
 #include <memory>
 #include <string>
+#include <vector>
 
 #include "config/result.h"
 
@@ -25,6 +26,14 @@ struct BackfillRow {
   std::string plan_digest;  // of the plan that it was begun under
 };
 
+struct QuarantineRow {
+  uint32_t db = 0;
+  std::string name;
+  std::string reason;
+  int64_t first_seen_ms = 0;
+  bool accepted = false;
+};
+
 class Catalog {
  public:
   enum class Durability { kProcess, kDisk };  // what a saved row survives
@@ -38,6 +47,9 @@ class Catalog {
   Status SaveBackfill(const BackfillRow& row);
   // A row of phase 0 when there is none.
   Result<BackfillRow> LoadBackfill();
+  // All of them, in place of those saved before.
+  Status SaveQuarantine(const std::vector<QuarantineRow>& rows);
+  Result<std::vector<QuarantineRow>> LoadQuarantine();
   Status SavePaused(bool paused);
   Result<bool> LoadPaused();
 

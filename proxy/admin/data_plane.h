@@ -27,6 +27,8 @@ class DataPlane {
   virtual std::string Resume(const std::string& reason) = 0;
   // What was done, for the operator; an error says why it can't be.
   virtual Result<std::string> Order(const BackfillOrder& order) = 0;
+  virtual Result<std::string> Order(const KeyOrder& order) = 0;
+  virtual QuarantineList Quarantined(size_t at_most) = 0;
   // Blocks up to the deadline; called once.
   virtual StopReport Stop(std::chrono::milliseconds deadline) = 0;
 };

@@ -17,9 +17,11 @@
 #include <vector>
 
 #include "config/check.h"
+#include "config/limits.h"
 #include "proxy/admin/backfill_api.h"
 #include "proxy/admin/dashboard.h"
 #include "proxy/admin/http_guard.h"
+#include "proxy/admin/keys_api.h"
 #include "proxy/admin/metrics.h"
 #include "proxy/admin/status_json.h"
 
@@ -97,6 +99,8 @@ constexpr Path kPaths[] = {{"/", "GET"},
                            {"/api/v1/plan", "GET"},
                            {"/api/v1/reload", "POST"},
                            {"/api/v1/backfill", "POST"},
+                           {"/api/v1/sync", "POST"},
+                           {"/api/v1/quarantine", "GET or POST"},
                            {"/api/v1/resume", "POST"}};
 
 int64_t MonotonicMicroseconds() {
@@ -165,6 +169,8 @@ struct AdminServer::Impl {
   void AddApi(DataPlane& plane, ControlPort& control);
   void AddEvents(DataPlane& plane, ControlPort& control);
   bool AwaitNextEvent();
+  template <class Parse>
+  void AddOrder(const char* path, DataPlane& plane, Parse parse);
   bool Refused(const httplib::Request& request, httplib::Response& response) const;
 
   config::Endpoint listen;
@@ -276,6 +282,20 @@ void AdminServer::Impl::AddEvents(DataPlane& plane, ControlPort& control) {
   });
 }
 
+// What an operator orders: parsed, carried out, and answered.
+template <class Parse>
+void AdminServer::Impl::AddOrder(const char* path, DataPlane& plane, Parse parse) {
+  http.Post(path,
+            [this, &plane, parse](const httplib::Request& request, httplib::Response& response) {
+              if (Refused(request, response)) return;
+              const auto order = parse(request.body);
+              if (!order) return Respond(response, 400, ErrorJson(order.error().message));
+              const Result<std::string> done = plane.Order(*order);
+              if (!done) return Respond(response, 409, ErrorJson(done.error().message));
+              Respond(response, 200, DoneJson(*done));
+            });
+}
+
 void AdminServer::Impl::AddApi(DataPlane& plane, ControlPort& control) {
   http.Get("/api/v1/status",
            [&plane, &control](const httplib::Request&, httplib::Response& response) {
@@ -289,15 +309,12 @@ void AdminServer::Impl::AddApi(DataPlane& plane, ControlPort& control) {
               if (Refused(request, response)) return;
               Respond(response, 200, DoneJson(plane.Resume(ReasonOf(request.body))));
             });
-  http.Post("/api/v1/backfill",
-            [this, &plane](const httplib::Request& request, httplib::Response& response) {
-              if (Refused(request, response)) return;
-              const Result<BackfillOrder> order = ParseBackfillOrder(request.body);
-              if (!order) return Respond(response, 400, ErrorJson(order.error().message));
-              const Result<std::string> done = plane.Order(*order);
-              if (!done) return Respond(response, 409, ErrorJson(done.error().message));
-              Respond(response, 200, DoneJson(*done));
-            });
+  AddOrder("/api/v1/backfill", plane, ParseBackfillOrder);
+  AddOrder("/api/v1/sync", plane, ParseSyncOrder);
+  AddOrder("/api/v1/quarantine", plane, ParseQuarantineOrder);
+  http.Get("/api/v1/quarantine", [&plane](const httplib::Request&, httplib::Response& response) {
+    Respond(response, 200, QuarantineJson(plane.Quarantined(limits::kQuarantinedShown)));
+  });
   http.Post("/api/v1/reload",
             [this, &control](const httplib::Request& request, httplib::Response& response) {
               if (Refused(request, response)) return;

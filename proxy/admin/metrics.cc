@@ -223,6 +223,9 @@ void WriteMirror(Writer& out, const Snapshot& s) {
   out.Sample({{"state", s.mirror_state}}, 1);
   out.Single("crossfade_dirty_keys", "gauge", "Keys that wait for a sync from the authority.",
              s.dirty_keys);
+  out.Single("crossfade_quarantined_keys", "gauge",
+             "Keys that the new store does not take; they are read from the authority.",
+             s.quarantined_keys);
   out.Single("crossfade_syncs_under_way", "gauge", "Key syncs being read or applied.",
              s.syncs_under_way);
   out.Single("crossfade_ack_timeouts_total", "counter",

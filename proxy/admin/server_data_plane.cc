@@ -35,6 +35,17 @@ Result<std::string> ServerDataPlane::Order(const BackfillOrder& order) {
   return server_.Order(order);
 }
 
+Result<std::string> ServerDataPlane::Order(const KeyOrder& order) {
+  std::lock_guard lock(mutex_);
+  if (stopping_) return Fail("the proxy is stopping");
+  return server_.Order(order);
+}
+
+QuarantineList ServerDataPlane::Quarantined(size_t at_most) {
+  std::lock_guard lock(mutex_);
+  return stopping_ ? QuarantineList{} : server_.Quarantined(at_most);
+}
+
 StopReport ServerDataPlane::Stop(std::chrono::milliseconds deadline) {
   {
     std::lock_guard lock(mutex_);

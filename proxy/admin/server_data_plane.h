@@ -17,6 +17,8 @@ class ServerDataPlane final : public DataPlane {
   bool Ready(std::string& why) override;
   std::string Resume(const std::string& reason) override;
   Result<std::string> Order(const BackfillOrder& order) override;
+  Result<std::string> Order(const KeyOrder& order) override;
+  QuarantineList Quarantined(size_t at_most) override;
   StopReport Stop(std::chrono::milliseconds deadline) override;
 
  private:

@@ -98,6 +98,8 @@ void AddMirror(ordered_json& document, const Snapshot& s, const config::Settings
                    {"log_collapses", s.log_collapses},
                    {"dirty_keys", s.dirty_keys},
                    {"syncs_under_way", s.syncs_under_way},
+                   {"quarantined_keys", s.quarantined_keys},
+                   {"quarantined_accepted", s.quarantined_accepted},
                    {"syncs_typewise", s.syncs_typewise},
                    {"journal",
                     {{"state", s.journal.state},

@@ -198,6 +198,9 @@ class Renderer {
     keys += "  syncs under way " + FormatCount(now_.at("syncs_under_way").get<uint64_t>());
     const uint64_t typewise = now_.at("syncs_typewise").get<uint64_t>();
     if (typewise > 0) keys += ", type-wise so far " + FormatCount(typewise);
+    if (const auto quarantined = now_.value("quarantined_keys", uint64_t{0}); quarantined > 0) {
+      keys += "  " + Warn("quarantined " + FormatCount(quarantined));
+    }
     keys += "  drift " + Sum(now_.at("drift"));
     keys += "  effects " + Sum(now_.at("effects"));
     Line("dirty", keys);

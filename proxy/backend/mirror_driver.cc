@@ -33,6 +33,7 @@ MirrorDriver::MirrorDriver(Core& core, ActivePlanPtr plan)
 
 void MirrorDriver::AdoptFormer(const replication::Recovered& former) {
   using replication::FollowerClaim;
+  backfiller_.RememberQuarantine();
   const bool ours = former.claim != FollowerClaim::kNothing;
   if (ours) former_follower_ = former.state.follower_run_id;
   copied_from_ = former.state.authority_run_id;

@@ -3,8 +3,10 @@
 #include <spdlog/spdlog.h>
 
 #include <algorithm>
+#include <thread>
 #include <utility>
 
+#include "config/limits.h"
 #include "config/values.h"
 #include "proxy/backend/client_keys.h"
 #include "proxy/worker/worker.h"
@@ -150,7 +152,7 @@ void Backfiller::Abandon() {
 }
 
 bool Backfiller::Step(const ActivePlan& plan) {
-  SavePaused();
+  SaveOrders();
   if (!active()) return false;
   const int64_t begun_us = Worker::ClockUs();
   if (begun_us < retry_us_) return false;
@@ -267,12 +269,64 @@ Status Backfiller::ScanPage() {
 
 void Backfiller::Pause(bool pause) { paused_ = pause; }
 
-void Backfiller::SavePaused() {
-  const bool now = paused();
-  if (!catalog_ || now == paused_saved_) return;
-  const Status saved = catalog_->SavePaused(now);
-  if (!saved) return SetError(saved.error().message);
-  paused_saved_ = now;
+// What outlasts the process, whether a backfill is under way or not.
+void Backfiller::SaveOrders() {
+  if (!catalog_) return;
+  if (const bool now = paused(); now != paused_saved_) {
+    if (const Status saved = catalog_->SavePaused(now); !saved) {
+      return SetError(saved.error().message);
+    }
+    paused_saved_ = now;
+  }
+  const int64_t now_us = Worker::ClockUs();
+  if (!save_now_.exchange(false) && now_us - quarantine_saved_us_ < kRetryUs) return;
+  quarantine_saved_us_ = now_us;
+  if (const Status saved = SaveQuarantine(); !saved) SetError(saved.error().message);
+}
+
+Status Backfiller::SaveQuarantine() {
+  std::vector<config::QuarantineRow> rows;
+  uint64_t changes = 0;
+  {
+    const std::lock_guard lock(core_.mutex);
+    const replication::Quarantine& quarantine = core_.replicator.quarantine();
+    changes = quarantine.changes();
+    if (changes == quarantine_saved_.load()) return {};
+    for (replication::QuarantinedKey& key : quarantine.Lasting(limits::kQuarantinedKept)) {
+      rows.push_back(
+          {key.db, std::move(key.name), std::move(key.reason), key.first_seen_ms, key.accepted});
+    }
+  }
+  const Status saved = catalog_->SaveQuarantine(rows);
+  if (saved) quarantine_saved_ = changes;
+  return saved;
+}
+
+Status Backfiller::AwaitQuarantineSaved() {
+  uint64_t changes = 0;
+  {
+    const std::lock_guard lock(core_.mutex);
+    changes = core_.replicator.quarantine().changes();
+  }
+  const int64_t until_us = Worker::ClockUs() + 2 * kRetryUs;
+  while (catalog_ && quarantine_saved_.load() < changes) {
+    if (Worker::ClockUs() > until_us) {
+      return Fail("it holds, but not over a restart: " + progress().error);
+    }
+    save_now_ = true;
+    std::this_thread::sleep_for(std::chrono::milliseconds(5));
+  }
+  return {};
+}
+
+void Backfiller::RememberQuarantine() {
+  if (!catalog_) return;
+  const auto rows = catalog_->LoadQuarantine();
+  if (!rows) return spdlog::warn("{}", rows.error().message);
+  for (const config::QuarantineRow& row : *rows) {
+    core_.replicator.quarantine().Remember(
+        {row.db, row.name, row.reason, row.first_seen_ms, 0, row.accepted});
+  }
 }
 
 std::string Backfiller::SetBounds(const BackfillBounds& bounds) {

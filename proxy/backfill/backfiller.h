@@ -60,6 +60,11 @@ class Backfiller : public replication::BackfillPorts {
   // Some milliseconds of work. True when there is more to do at once.
   bool Step(const ActivePlan& plan);
 
+  // What of the quarantine a former process has told; with the replication lock.
+  void RememberQuarantine();
+  // What was accepted of it is in the catalog; from any thread but the driver's.
+  Status AwaitQuarantineSaved();
+
   void Pause(bool pause);
   bool paused() const { return paused_.load(); }
   // Until the proxy ends or is told otherwise. Says what holds now.
@@ -79,7 +84,8 @@ class Backfiller : public replication::BackfillPorts {
   Status Pump(int64_t now_us);
   Result<StoreClient*> ClientOf(const Target& target);
   void Adapt(const ActivePlan& plan, int64_t now_us);
-  void SavePaused();
+  void SaveOrders();
+  Status SaveQuarantine();
   bool Waits() const { return paused() || !measured_; }
   void Publish();
   void SetError(std::string error);
@@ -104,8 +110,10 @@ class Backfiller : public replication::BackfillPorts {
 
   bool measured_ = false;  // it is known what to enumerate
   bool paused_saved_ = false;
+  int64_t quarantine_saved_us_ = 0;
 
-  std::atomic<bool> active_{false}, paused_{false};
+  std::atomic<bool> active_{false}, paused_{false}, save_now_{false};
+  std::atomic<uint64_t> quarantine_saved_{0};  // its changes
   mutable std::mutex mutex_;
   Progress progress_;
   BackfillBounds bounds_;  // the operator's

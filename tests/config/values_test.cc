@@ -99,5 +99,16 @@ TEST(Values, QuotedTextIsOneLineAndBounded) {
   EXPECT_EQ(Quote(std::string(65, 'x')), "'" + std::string(64, 'x') + "...'");
 }
 
+TEST(Values, EscapedTextIsReadBack) {
+  std::string every;
+  for (int byte = 0; byte < 256; ++byte) every += static_cast<char>(byte);
+  EXPECT_EQ(Unescape(Escape(every)).value_or(""), every);
+  EXPECT_EQ(Unescape("plain").value_or(""), "plain");
+  EXPECT_EQ(Unescape("").value_or("?"), "");
+  for (const char* wrong : {"\\", "a\\x", "\\x1", "\\xg0", "\\n", "\\x+1"}) {
+    EXPECT_FALSE(Unescape(wrong)) << wrong;
+  }
+}
+
 }  // namespace
 }  // namespace crossfade::config

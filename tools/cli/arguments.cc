@@ -12,6 +12,7 @@ struct Command {
   std::vector<std::string_view> options;
   bool takes_file = false;
   std::vector<std::string_view> verbs{};  // one of them stands behind it, before the file
+  bool takes_keys = false;
 };
 
 const std::vector<Command>& Commands() {
@@ -21,6 +22,12 @@ const std::vector<Command>& Commands() {
       {"status", {"--watch", "--json", "--admin", "--token"}},
       {"reload", {"--json", "--admin", "--token"}},
       {"journal", {}, true, {"dump"}},
+      {"sync", {"--db", "--json", "--admin", "--token"}, false, {}, true},
+      {"quarantine",
+       {"--db", "--all", "--json", "--admin", "--token"},
+       false,
+       {"list", "retry", "accept"},
+       true},
       {"backfill",
        {"--watch", "--json", "--admin", "--token", "--keys-per-second", "--bytes-per-second",
         "--max-authority-p99"},
@@ -54,6 +61,7 @@ Result<uint16_t> ParsePort(const std::string& option, const std::string& text,
 bool* Flag(Arguments& arguments, const std::string& option) {
   if (option == "--watch") return &arguments.watch;
   if (option == "--json") return &arguments.json;
+  if (option == "--all") return &arguments.all;
   if (option == "--resume") return &arguments.resume;
   if (option == "--replace") return &arguments.replace;
   if (option == "--check") return &arguments.check;
@@ -81,6 +89,12 @@ Status SetOption(Arguments& arguments, const std::string& option, const std::str
       return Usage("--store: expected legacy or new", arguments.command);
     }
     arguments.store = value;
+  } else if (option == "--db") {
+    const auto [end, error] =
+        std::from_chars(value.data(), value.data() + value.size(), arguments.db);
+    if (error != std::errc() || end != value.data() + value.size()) {
+      return Usage("--db: \"" + value + "\" is not the number of a database", arguments.command);
+    }
   } else {
     const Result<uint16_t> port = ParsePort(option, value, arguments.command);
     if (!port) return tl::unexpected(port.error());
@@ -104,11 +118,19 @@ Status ParseWord(const Command& command, const std::vector<std::string>& words, 
     if (found != command.verbs.end()) return {};
     return Usage("crossfade " + name + ": there is no " + word, name);
   }
-  if (word.empty() || word[0] != '-') {
+  if (word.empty() || word[0] != '-' || arguments.keys_only) {
+    if (command.takes_keys) {
+      arguments.keys.push_back(word);
+      return {};
+    }
     if (!command.takes_file || !arguments.file.empty()) {
       return Usage("crossfade " + name + ": \"" + word + "\" is one argument too many", name);
     }
     arguments.file = word;
+    return {};
+  }
+  if (word == "--" && command.takes_keys) {
+    arguments.keys_only = true;
     return {};
   }
   const size_t equals = word.find('=');
@@ -172,6 +194,14 @@ Result<Arguments> ParseArguments(const std::vector<std::string>& words,
   if (arguments.help) return arguments;
   if (!found->verbs.empty() && arguments.verb.empty()) {
     return Usage("crossfade " + arguments.command + ": which of its commands?", arguments.command);
+  }
+  if (found->name == "sync" && arguments.keys.empty()) {
+    return Usage("crossfade sync: which keys?", "sync");
+  }
+  if (found->name == "quarantine" && arguments.verb != "list" &&
+      arguments.keys.empty() != arguments.all) {
+    return Usage("crossfade quarantine " + arguments.verb + ": which keys? KEY..., or --all",
+                 "quarantine");
   }
   if (!arguments.values.empty() && arguments.verb != "throttle") {
     return Usage("bounds are for crossfade backfill throttle", arguments.command);

@@ -28,8 +28,12 @@ struct Arguments {
   bool check = false;  // of restore: look at the file alone
   std::string admin = kDefaultAdmin;
   std::string token;
-  std::string reason;  // of resume
-  std::string verb;    // of those that have several: "start", "pause", ...
+  std::string reason;             // of resume
+  std::string verb;               // of those that have several: "start", "pause", ...
+  std::vector<std::string> keys;  // as they are shown: other bytes as \xNN
+  uint32_t db = 0;                // of the keys
+  bool all = false;               // every quarantined key
+  bool keys_only = false;         // behind "--": no option any more
   // Options that go to the proxy as they are, by their names there.
   std::map<std::string, std::string> values;
   std::optional<uint16_t> port;        // embedded mode

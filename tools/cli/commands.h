@@ -20,6 +20,8 @@ int RunCheck(const Arguments& arguments);
 int RunStatus(const Arguments& arguments);
 int RunReload(const Arguments& arguments);
 int RunJournal(const Arguments& arguments);
+int RunSync(const Arguments& arguments);
+int RunQuarantine(const Arguments& arguments);
 int RunBackfill(const Arguments& arguments);
 int RunResume(const Arguments& arguments);
 int RunSnapshot(const Arguments& arguments);

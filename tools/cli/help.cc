@@ -11,6 +11,8 @@ usage:
   crossfade status [--watch] [--json]   what the running proxy does
   crossfade reload                      apply the configuration file again
   crossfade backfill start|pause|resume|status|throttle [--watch]   the copy of all keys
+  crossfade sync KEY...                 copy these keys from the authority again
+  crossfade quarantine list|retry|accept   keys that the new store does not take
   crossfade journal dump PATH           what the intent journal says
   crossfade resume --reason TEXT        bring the follower in line, then read from it again
   crossfade snapshot FILE --config FILE   all keys of a store into a file, to go back to
@@ -87,6 +89,35 @@ is done is mirrored and may be read from the follower while others are still cop
 exit codes: 0 done as asked (status: it gets on; --watch: all keys are copied);
             1 it does not get on, and says why; 2 the proxy can't be reached, the token is
             wrong, or wrong usage
+)";
+
+constexpr char kSync[] =
+    R"(usage: crossfade sync [--db N] [--json] [--admin URL] [--token T] KEY...
+
+Has these keys of a database (default 0) copied from the authority to the follower again.
+Bytes of a name that can't be typed are written as \xNN, a backslash as \x5c. Behind `--`
+names may begin with a dash.
+
+exit codes: 0 they will be; 1 nothing is mirrored now; 2 the proxy can't be reached, the
+            token is wrong, or wrong usage
+)";
+
+constexpr char kQuarantine[] =
+    R"(usage: crossfade quarantine list [--json] [--admin URL] [--token T]
+       crossfade quarantine retry|accept [--db N] (KEY... | --all) [--json] [--admin URL]
+                 [--token T]
+
+Keys whose state the follower has refused three times, as a dump and built anew. They are
+read from the authority alone, tried again ever more rarely, at least once a minute, and
+leave the quarantine once they are taken.
+
+  retry    tries them at once
+  accept   you know of them: they stay listed, and stand in no gate's way
+  --db     the database of the keys (default 0). Names are written as they are listed
+
+exit codes: 0 done (list: none, or all are accepted); 1 list: some are not accepted; else
+            the order can't be carried out, and why; 2 the proxy can't be reached, the
+            token is wrong, or wrong usage
 )";
 
 constexpr char kJournal[] = R"(usage: crossfade journal dump PATH
@@ -170,6 +201,8 @@ std::string HelpText(const std::string& command) {
   if (command == "reload") return kReload;
   if (command == "journal") return kJournal;
   if (command == "backfill") return kBackfill;
+  if (command == "sync") return kSync;
+  if (command == "quarantine") return kQuarantine;
   if (command == "resume") return kResume;
   if (command == "snapshot") return kSnapshot;
   if (command == "restore") return kRestore;

@@ -35,6 +35,8 @@ int Main(int argc, char** argv) {
   if (arguments->command == "status") return RunStatus(*arguments);
   if (arguments->command == "reload") return RunReload(*arguments);
   if (arguments->command == "journal") return RunJournal(*arguments);
+  if (arguments->command == "sync") return RunSync(*arguments);
+  if (arguments->command == "quarantine") return RunQuarantine(*arguments);
   if (arguments->command == "backfill") return RunBackfill(*arguments);
   if (arguments->command == "resume") return RunResume(*arguments);
   if (arguments->command == "snapshot") return RunSnapshot(*arguments);

@@ -60,6 +60,23 @@ TEST_F(CatalogTest, GivesBackWhatWasSaved) {
   EXPECT_TRUE(*(*catalog)->LoadPaused());
 }
 
+TEST_F(CatalogTest, TheQuarantineIsSavedWhole) {
+  const auto catalog = Open();
+  ASSERT_TRUE(catalog);
+  EXPECT_TRUE((*catalog)->LoadQuarantine()->empty());
+  const std::string name("\0k\xff", 3);
+  ASSERT_TRUE((*catalog)->SaveQuarantine({{0, "a", "why", 5, false}, {1, "b", "", 6, false}}));
+  ASSERT_TRUE((*catalog)->SaveQuarantine({{3, name, "ERR no", 1ll << 40, true}}));
+  const auto rows = (*catalog)->LoadQuarantine();
+  ASSERT_TRUE(rows);
+  ASSERT_EQ(rows->size(), 1u);
+  EXPECT_EQ(rows->front().db, 3u);
+  EXPECT_EQ(rows->front().name, name);
+  EXPECT_EQ(rows->front().reason, "ERR no");
+  EXPECT_EQ(rows->front().first_seen_ms, 1ll << 40);
+  EXPECT_TRUE(rows->front().accepted);
+}
+
 TEST_F(CatalogTest, AnotherPairsIsRefused) {
   ASSERT_TRUE(Open("a -> b"));
   const auto catalog = Open("a -> c");

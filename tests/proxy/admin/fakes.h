@@ -57,6 +57,7 @@ inline proxy::Snapshot SampleSnapshot() {
   s.dirty_keys = 5;
   s.journal = {"failed", "no space left", 512, 40, 3, 2};
   s.syncs_under_way = 4;
+  s.quarantined_keys = 13;
   s.syncs_typewise = 11;
   s.ack_timeouts = 6;
   s.effects = {{"replay", 8000}, {"sync", 1000}};
@@ -127,6 +128,18 @@ class FakePlane final : public proxy::DataPlane {
     if (order.action == proxy::BackfillOrder::Action::kStart) return Fail("it can't begin");
     return "ordered so";
   }
+  Result<std::string> Order(const proxy::KeyOrder& order) override {
+    std::lock_guard lock(mutex_);
+    key_orders_.push_back(order);
+    return "done about keys";
+  }
+  proxy::QuarantineList Quarantined(size_t at_most) override {
+    return {at_most, 1, {{2, "k", "no", 5, 3, true}}};
+  }
+  std::vector<proxy::KeyOrder> key_orders() {
+    std::lock_guard lock(mutex_);
+    return key_orders_;
+  }
   std::vector<proxy::BackfillOrder> orders() {
     std::lock_guard lock(mutex_);
     return orders_;
@@ -186,6 +199,7 @@ class FakePlane final : public proxy::DataPlane {
   proxy::Snapshot snapshot_ = SampleSnapshot();
   std::string why_not_, resumed_;
   std::vector<proxy::BackfillOrder> orders_;
+  std::vector<proxy::KeyOrder> key_orders_;
   std::vector<config::PlanPtr> published_;
   proxy::StopReport report_ = Drained();
   std::chrono::milliseconds stop_deadline_{0};

@@ -173,6 +173,23 @@ TEST_F(AdminServerTest, OrdersToTheBackfillArePassedOn) {
   EXPECT_EQ(plane_.orders().size(), 3u);
 }
 
+TEST_F(AdminServerTest, OrdersAboutKeysArePassedOn) {
+  const auto post = [this](const std::string& path, const std::string& body) {
+    return HttpCall(server_->Port(), "POST", path, "", body);
+  };
+  EXPECT_EQ(post("/api/v1/sync", R"({"keys": ["a"]})").body, "{\"done\":\"done about keys\"}");
+  EXPECT_EQ(post("/api/v1/quarantine", R"({"action": "accept", "all": true})").status, 200);
+  EXPECT_EQ(post("/api/v1/sync", "{}").status, 400);
+  EXPECT_EQ(post("/api/v1/quarantine", R"({"action": "drop"})").status, 400);
+  const std::vector<KeyOrder> orders = plane_.key_orders();
+  ASSERT_EQ(orders.size(), 2u);
+  EXPECT_EQ(orders[0].keys, std::vector<std::string>{"a"});
+  EXPECT_EQ(orders[1].action, KeyOrder::Action::kAccept);
+  const json list = json::parse(Get("/api/v1/quarantine").body, nullptr, false);
+  EXPECT_EQ(list["quarantined"], 1'000);
+  EXPECT_EQ(list["keys"][0]["key"], "k");
+}
+
 // Some streams that are open, and what each has brought so far.
 class EventStreams {
  public:

@@ -211,6 +211,7 @@ const std::vector<Row> kRows = {
     {"crossfade_mirror_state", "gauge", {{"state", "copying"}}, 1},
     {"crossfade_dirty_keys", "gauge", {}, 5},
     {"crossfade_missing_commands", "gauge", {}, 1},
+    {"crossfade_quarantined_keys", "gauge", {}, 13},
     {"crossfade_syncs_under_way", "gauge", {}, 4},
     {"crossfade_ack_timeouts_total", "counter", {}, 6},
     {"crossfade_scripts_total", "counter", {{"verdict", "undeclared"}}, 3},

@@ -51,6 +51,16 @@ TEST(Arguments, EachCommandTakesItsOptions) {
   EXPECT_TRUE(Parse({"check", "--help"})->help);
 }
 
+TEST(Arguments, KeysAreTakenAsTheyStand) {
+  const auto sync = Parse({"sync", "--db=3", "a", "--json", "b c", "--", "--all"});
+  ASSERT_TRUE(sync) << sync.error().message;
+  EXPECT_EQ(sync->keys, (std::vector<std::string>{"a", "b c", "--all"}));
+  EXPECT_EQ(sync->db, 3u);
+  EXPECT_TRUE(sync->json);
+  EXPECT_FALSE(sync->all);
+  EXPECT_TRUE(Parse({"quarantine", "retry", "--all"})->all);
+}
+
 TEST(Arguments, WrongUsageNamesTheHelp) {
   const std::vector<std::vector<std::string>> wrong = {
       {},
@@ -70,6 +80,11 @@ TEST(Arguments, WrongUsageNamesTheHelp) {
       {"resume"},
       {"resume", "--reason"},
       {"backfill"},
+      {"sync"},
+      {"sync", "--db", "x", "k"},
+      {"quarantine"},
+      {"quarantine", "retry"},
+      {"quarantine", "accept", "--all", "k"},
       {"backfill", "stop"},
       {"backfill", "pause", "resume"},
       {"backfill", "pause", "--keys-per-second=1"},
