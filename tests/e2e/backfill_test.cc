@@ -62,9 +62,11 @@ TEST_P(Backfill, GoesOnAfterCrashesWhereItWas) {
         << Figures();
   }
   ASSERT_TRUE(Await([&] { return Figures()["phase"] == "done"; })) << Figures();
+  ASSERT_TRUE(migration_.proxy->AwaitDrained());
+  const uint64_t read = KeysRead();
+  EXPECT_GE(read, kKeys);
+  EXPECT_LE(read, kKeys + 3 * kInFlight) << "finished partitions were copied again";
   EXPECT_EQ(migration_.ExpectEqualWhenDrained().keys_compared, kKeys);
-  EXPECT_GE(KeysRead(), kKeys);
-  EXPECT_LE(KeysRead(), kKeys + 3 * kInFlight) << "finished partitions were copied again";
 }
 
 TEST_P(Backfill, CrashesUnderLoadLoseNothing) {
