@@ -22,6 +22,7 @@ class Throttle {
 
   void SetBounds(const Bounds& bounds) {
     if (bounds == bounds_) return;
+    if (bounds.bytes_per_second != bounds_.bytes_per_second) bytes_ = 0;
     bounds_ = bounds;
     rate_ = Cap();
   }
@@ -38,7 +39,9 @@ class Throttle {
     return static_cast<uint64_t>(std::max(0.0, keys_));
   }
   void Began(uint64_t keys) { keys_ -= static_cast<double>(keys); }
-  void Copied(uint64_t bytes) { bytes_ -= static_cast<double>(bytes); }
+  void Copied(uint64_t bytes) {
+    if (bounds_.bytes_per_second > 0) bytes_ -= static_cast<double>(bytes);
+  }
   // What clients saw of the authority since the last time; nothing: no request.
   void OnLatency(std::optional<int64_t> p99_us) {
     overloaded_ = false;

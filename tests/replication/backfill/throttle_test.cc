@@ -32,6 +32,19 @@ TEST(Throttle, LetsSoManyKeysThrough) {
   EXPECT_GE(KeysIn(throttle, now_us, 3'000), 2u);
 }
 
+TEST(Throttle, WhatWasCopiedUnderAnotherBoundIsNotOwed) {
+  Throttle throttle;
+  int64_t now_us = kMs;
+  throttle.SetBounds({});
+  KeysIn(throttle, now_us, 1'000, 10'000);
+  throttle.SetBounds({.bytes_per_second = 1'000'000});
+  EXPECT_GT(KeysIn(throttle, now_us, 10), 0u);
+  throttle.Copied(1'000'000'000);
+  EXPECT_EQ(KeysIn(throttle, now_us, 1'000), 0u);
+  throttle.SetBounds({.bytes_per_second = 2'000'000});
+  EXPECT_GT(KeysIn(throttle, now_us, 10), 0u);
+}
+
 TEST(Throttle, BytesAreOwedUntilTheyAreThere) {
   Throttle throttle;
   int64_t now_us = kMs;
