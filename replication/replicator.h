@@ -425,6 +425,7 @@ class Replicator {
   size_t again_bucket_ = 0;  // how far those dirty for long are recorded again
   uint64_t next_give_up_ = 0;
   uint64_t known_from_ = 0;  // of writes with a greater number the journal knows
+  uint64_t names_from_ = 0;  // of those noted before nobody knows until they are spooled
   std::string authority_run_id_, follower_run_id_;
   ReplicatorCounters counters_;
   uint64_t last_dropped_ = 0;

@@ -36,7 +36,7 @@ FollowerClaim Replicator::ClaimWhenKnown() const {
 
 void Replicator::RecordState() {
   const bool told = TellsOfKeys(claim_);
-  const bool known = intents_.low_water() >= known_from_;
+  const bool known = intents_.low_water() >= known_from_ && written_names_.spooled() >= names_from_;
   if (known && TellsOfKeys(ClaimWhenKnown())) {
     claim_ = ClaimWhenKnown();
   } else if (recorded() || told) {
@@ -58,6 +58,7 @@ void Replicator::RecordState() {
 void Replicator::BeginJournal(uint64_t generation, IntentJournal::Sizes sizes) {
   journal_ = std::make_unique<IntentJournal>(generation, intents_.last() + 1, sizes);
   known_from_ = intents_.last();
+  names_from_ = written_names_.noted();
   if (TellsOfKeys(claim_)) claim_ = FollowerClaim::kOurs;
   if (claim_ == FollowerClaim::kNothing && !recorded()) return;
   RecordState();

@@ -2,6 +2,7 @@
 
 #include <sqlite3.h>
 
+#include <cstdlib>
 #include <utility>
 
 namespace crossfade::config {
@@ -14,6 +15,7 @@ constexpr const char* kSchema =
     " plan_digest TEXT);"
     "CREATE TABLE IF NOT EXISTS quarantine (db INTEGER, name BLOB, reason TEXT, first_seen INTEGER,"
     " accepted INTEGER);";
+constexpr const char* kSpoolBytes = "backfill_spool_bytes";
 constexpr int kVersion = 1;
 constexpr int kBusyMs = 2'000;
 
@@ -121,6 +123,15 @@ Result<std::string> Catalog::GetText(const char* name) {
 }
 
 Status Catalog::SaveBackfill(const BackfillRow& row) {
+  if (const Status begun = Run("BEGIN IMMEDIATE"); !begun) return begun;
+  Status saved = PutBackfill(row);
+  if (saved) saved = PutText(kSpoolBytes, std::to_string(row.spool_bytes));
+  if (saved) saved = Run("COMMIT");
+  if (!saved) (void)sqlite3_exec(db_, "ROLLBACK", nullptr, nullptr, nullptr);
+  return saved;
+}
+
+Status Catalog::PutBackfill(const BackfillRow& row) {
   Statement put(db_, "INSERT OR REPLACE INTO backfill VALUES (1, ?, ?, ?, ?, ?, ?, ?, ?)");
   put.Bind(1, static_cast<int64_t>(row.phase));
   put.Bind(2, static_cast<int64_t>(row.position_in_follower));
@@ -150,6 +161,9 @@ Result<BackfillRow> Catalog::LoadBackfill() {
   row.names = static_cast<uint64_t>(get.Number(5));
   row.copied = static_cast<uint64_t>(get.Number(6));
   row.plan_digest = get.Text(7);
+  const Result<std::string> spool_bytes = GetText(kSpoolBytes);
+  if (!spool_bytes) return tl::unexpected(spool_bytes.error());
+  row.spool_bytes = std::strtoull(spool_bytes->c_str(), nullptr, 10);
   return row;
 }
 

@@ -23,7 +23,8 @@ struct BackfillRow {
   std::string finished;  // one bit for each partition
   uint64_t names = 0;
   uint64_t copied = 0;
-  std::string plan_digest;  // of the plan that it was begun under
+  uint64_t spool_bytes = 0;  // at least so long is the spool
+  std::string plan_digest;   // of the plan that it was begun under
 };
 
 struct QuarantineRow {
@@ -58,6 +59,7 @@ class Catalog {
   Catalog(sqlite3* db, std::string path) : db_(db), path_(std::move(path)) {}
   Status Prepare(const std::string& pair, Durability durability);
   Status Run(const char* sql);
+  Status PutBackfill(const BackfillRow& row);
   Status PutText(const char* name, const std::string& value);
   Result<std::string> GetText(const char* name);
   Status Problem(const char* what) const;

@@ -71,7 +71,7 @@ std::optional<replication::PartitionSet> MirrorDriver::FormerlyFinished(
   if (former.claim != replication::FollowerClaim::kPart) return std::nullopt;
   auto finished = backfiller_.Former();
   if (!finished) return std::nullopt;
-  if (const Status resumed = backfiller_.Resume(); !resumed) {
+  if (const Status resumed = backfiller_.Resume(former); !resumed) {
     spdlog::warn("the backfill begins again reason=\"{}\"", resumed.error().message);
     return std::nullopt;
   }

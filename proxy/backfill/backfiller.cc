@@ -9,6 +9,7 @@
 #include "config/limits.h"
 #include "config/values.h"
 #include "proxy/backend/client_keys.h"
+#include "proxy/journal/intent_committer.h"
 #include "proxy/worker/worker.h"
 #include "routing/commands/reserved_keys.h"
 
@@ -93,9 +94,12 @@ Status Backfiller::Save(const BackfillRecord& record) {
   row.finished = BytesOf(record.finished);
   row.names = record.names;
   row.copied = record.copied;
+  row.spool_bytes = record.spool_bytes;
   row.plan_digest = plan_digest_;
   return catalog_->SaveBackfill(row);
 }
+
+bool Backfiller::WriteJournal() { return !core_.journal || core_.journal->Settle(); }
 
 // What the follower alone holds is found from its side. A db that is empty now holds
 // later what clients write, and of that the names are noted.
@@ -121,12 +125,15 @@ Status Backfiller::Begin(StoreClient& authority, StoreClient& follower) {
   active_ = false;
   if (const Status found = Measure(authority, follower); !found) return found;
   if (const Status begun = backfill_->Begin(); !begun) return begun;
+  WithReplicator([this](replication::Replicator& replicator) {
+    synced_bytes_ = replicator.counters().synced_bytes;
+  });
   active_ = true;
   SetError("");
   return {};
 }
 
-Status Backfiller::Resume() {
+Status Backfiller::Resume(const replication::Recovered& former) {
   const Result<config::BackfillRow> row = catalog_->LoadBackfill();
   if (!row) return tl::unexpected(row.error());
   BackfillRecord record;
@@ -137,8 +144,9 @@ Status Backfiller::Resume() {
   record.finished = SetOf(row->finished);
   record.names = row->names;
   record.copied = row->copied;
+  record.spool_bytes = row->spool_bytes;
   measured_ = false;
-  if (const Status resumed = backfill_->Resume(record); !resumed) return resumed;
+  if (const Status resumed = backfill_->Resume(record, former.dirty); !resumed) return resumed;
   active_ = true;
   spdlog::info("the backfill goes on phase={} partitions_finished={} keys_found={}",
                replication::Name(record.phase), record.finished.count(), record.names);
@@ -180,7 +188,9 @@ Result<bool> Backfiller::Work(const ActivePlan& plan, int64_t now_us) {
   Adapt(plan, now_us);
   if (const Status pumped = Pump(now_us); !pumped) return tl::unexpected(pumped.error());
   if (backfill_->record().phase != BackfillPhase::kEnumerating || Waits()) return false;
-  if (throttle_.overloaded()) return false;
+  // However slow the authority always is, the enumeration ends one day.
+  if (throttle_.overloaded() && now_us - scanned_us_ < kAdaptEveryUs) return false;
+  scanned_us_ = now_us;
   if (const Status scanned = ScanPage(); !scanned) return tl::unexpected(scanned.error());
   return true;
 }

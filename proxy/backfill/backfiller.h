@@ -52,7 +52,7 @@ class Backfiller : public replication::BackfillPorts {
   Status Begin(StoreClient& authority, StoreClient& follower);
   // The replicator resumes in the partitions that Former told. Goes on once the stores
   // are connected: Measure.
-  Status Resume();
+  Status Resume(const replication::Recovered& former);
   Status Measure(StoreClient& authority, StoreClient& follower);
   // Nothing is known of any key any more.
   void Abandon();
@@ -79,6 +79,7 @@ class Backfiller : public replication::BackfillPorts {
   };
   void WithReplicator(const std::function<void(replication::Replicator&)>& f) override;
   Status Save(const replication::BackfillRecord& record) override;
+  bool WriteJournal() override;
   Result<bool> Work(const ActivePlan& plan, int64_t now_us);
   Status ScanPage();
   Status Pump(int64_t now_us);
@@ -107,6 +108,7 @@ class Backfiller : public replication::BackfillPorts {
   int64_t rated_us_ = 0;
   uint64_t rated_copied_ = 0;
   int64_t retry_us_ = 0;
+  int64_t scanned_us_ = 0;
 
   bool measured_ = false;  // it is known what to enumerate
   bool paused_saved_ = false;

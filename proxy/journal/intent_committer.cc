@@ -108,12 +108,14 @@ Status IntentCommitter::BeginGeneration(const std::function<void(replication::Re
   return {};
 }
 
-void IntentCommitter::Settle() {
+bool IntentCommitter::Settle() {
   const std::lock_guard lock(mutex_);
-  if (!begun_ || !reason_.empty()) return;
-  WritePending();
-  if (settings_.mode != JournalMode::kDisk || !reason_.empty()) return;
-  if (const Status synced = files_->Sync(); !synced) GiveUp(synced.error().message);
+  if (!begun_) return false;
+  if (reason_.empty()) WritePending();
+  if (reason_.empty() && settings_.mode == JournalMode::kDisk) {
+    if (const Status synced = files_->Sync(); !synced) GiveUp(synced.error().message);
+  }
+  return reason_.empty() || let_go_;
 }
 
 bool IntentCommitter::CommitNow(uint64_t intent) {

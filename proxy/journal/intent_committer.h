@@ -48,8 +48,9 @@ class IntentCommitter {
   bool Commit(uint64_t intent) {
     return committed_.load(std::memory_order_acquire) >= intent || CommitNow(intent);
   }
-  // What was recorded so far is on the disk (or in the mode's place) when this returns.
-  void Settle();
+  // What was recorded so far is on the disk (or in the mode's place) when this returns,
+  // or no start will rely on what is there. False: neither.
+  bool Settle();
   // It waits for the disk.
   bool Holds(uint64_t intent) const {
     return committed_.load(std::memory_order_acquire) < intent && !blocked_.load();

@@ -27,26 +27,33 @@ const char* Name(BackfillPhase phase) {
   return "?";
 }
 
-// The catalog forgets what was finished before the journal says that it tells.
+// The catalog forgets what was finished before the spool forgets the names of the
+// rest, and before the journal says that the catalog tells.
 Status Backfill::Begin() {
   record_ = {};
   current_ = kNoPartition;
   names_.clear();
-  if (const Status begun = spool_.Begin(); !begun) return begun;
   BackfillRecord record;
   record.phase = BackfillPhase::kEnumerating;
   if (const Status saved = ports_.Save(record); !saved) return saved;
+  if (const Status begun = spool_.Begin(); !begun) return begun;
   record_ = record;
   ports_.WithReplicator([](Replicator& replicator) { replicator.BeginBackfill({}); });
   return {};
 }
 
-Status Backfill::Resume(const BackfillRecord& record) {
+Status Backfill::Resume(const BackfillRecord& record, std::span<const RecoveredKey> open) {
   record_ = {};
   current_ = kNoPartition;
   next_partition_ = 0;
   names_.clear();
   if (const Status taken = spool_.Resume(); !taken) return taken;
+  if (spool_.bytes() < record.spool_bytes) return Fail("the backfill's spool ends too early");
+  for (const RecoveredKey& key : open) {
+    const uint32_t partition = PartitionOf(key.name);
+    if (!record.finished[partition]) spool_.Add(partition, key.db, key.name);
+  }
+  if (const Status flushed = spool_.Flush(); !flushed) return flushed;
   record_ = record;
   return {};
 }
@@ -63,33 +70,44 @@ void Backfill::AddPage(uint32_t db, std::span<const std::string_view> names, Sca
 }
 
 Status Backfill::EndEnumeration() {
-  if (const Status flushed = spool_.Flush(); !flushed) return flushed;
+  if (const Status flushed = FlushSpool(); !flushed) return flushed;
   BackfillRecord record = record_;
   record.phase = BackfillPhase::kCopying;
-  if (const Status saved = ports_.Save(record); !saved) return saved;
-  record_ = record;
+  if (const Status saved = SaveAs(record); !saved) return saved;
   next_partition_ = 0;
   return {};
 }
 
-void Backfill::TakeWritten(Replicator& replicator) {
-  for (const WrittenNames::Name& name : replicator.written_names().Take()) {
+void Backfill::SpoolWritten(const std::vector<WrittenNames::Name>& names) {
+  for (const WrittenNames::Name& name : names) {
     spool_.Add(PartitionOf(name.text), name.db, name.text);
   }
 }
 
-Status Backfill::FlushSpool(int64_t now_us) {
-  if (spool_.flushed() || (now_us - flushed_us_ < kFlushEveryUs && !spool_.NeedsFlush())) return {};
+void Backfill::TakeWritten(Replicator& replicator) {
+  SpoolWritten(replicator.written_names().Take());
+}
+
+Status Backfill::FlushSpool() {
+  if (spool_.flushed()) return {};
   if (const Status flushed = spool_.Flush(); !flushed) return flushed;
-  flushed_us_ = now_us;
+  unsaved_ = true;
   ports_.WithReplicator([](Replicator& replicator) { replicator.written_names().Spooled(); });
   return {};
 }
 
-// What it says is in the spool must be.
+Status Backfill::SaveAs(BackfillRecord record) {
+  record.spool_bytes = record.phase == BackfillPhase::kDone ? 0 : spool_.bytes();
+  if (const Status saved = ports_.Save(record); !saved) return saved;
+  record_ = std::move(record);
+  return {};
+}
+
+// What it says has been enumerated must be in the spool.
 Status Backfill::SaveRecord(int64_t now_us) {
-  if (!unsaved_ || !spool_.flushed() || now_us - saved_us_ < kSaveEveryUs) return {};
-  if (const Status saved = ports_.Save(record_); !saved) return saved;
+  if (!unsaved_ || now_us - saved_us_ < kSaveEveryUs) return {};
+  if (record_.phase == BackfillPhase::kEnumerating && !spool_.flushed()) return {};
+  if (const Status saved = SaveAs(record_); !saved) return saved;
   saved_us_ = now_us;
   unsaved_ = false;
   return {};
@@ -97,8 +115,17 @@ Status Backfill::SaveRecord(int64_t now_us) {
 
 Status Backfill::Pump(int64_t now_us, uint64_t keys, uint64_t& begun) {
   if (!active()) return {};
-  ports_.WithReplicator([this](Replicator& replicator) { TakeWritten(replicator); });
-  if (const Status flushed = FlushSpool(now_us); !flushed) return flushed;
+  // What the spool's disk does not take stays with the replicator, which has a bound.
+  if (!spool_.Full()) {
+    std::vector<WrittenNames::Name> names;
+    ports_.WithReplicator(
+        [&names](Replicator& replicator) { names = replicator.written_names().Take(); });
+    SpoolWritten(names);
+  }
+  if (now_us - flushed_us_ >= kFlushEveryUs || spool_.NeedsFlush()) {
+    if (const Status flushed = FlushSpool(); !flushed) return flushed;
+    flushed_us_ = now_us;
+  }
   if (record_.phase == BackfillPhase::kCopying) {
     if (const Status marked = MarkNames(keys, begun); !marked) return marked;
     if (const Status noted = NoteSafe(); !noted) return noted;
@@ -178,15 +205,18 @@ Status Backfill::NoteSafe() {
     }
   });
   if (record.finished == record_.finished) return {};
-  unsaved_ = true;
-  if (record.finished.all()) {
-    record.phase = BackfillPhase::kDone;
-    if (const Status saved = ports_.Save(record); !saved) return saved;
-    ports_.WithReplicator([](Replicator& replicator) { replicator.written_names().Clear(); });
-    (void)spool_.Begin();  // for its room; the next backfill empties it again
-    unsaved_ = false;
+  if (!record.finished.all()) {
+    unsaved_ = true;
+    record_ = record;
+    return {};
   }
-  record_ = record;
+  // With the last partition all that is dirty was told to the journal at once.
+  if (!ports_.WriteJournal()) return {};
+  record.phase = BackfillPhase::kDone;
+  if (const Status saved = SaveAs(record); !saved) return saved;
+  ports_.WithReplicator([](Replicator& replicator) { replicator.written_names().Clear(); });
+  (void)spool_.Begin();  // for its room; the next backfill empties it again
+  unsaved_ = false;
   return {};
 }
 

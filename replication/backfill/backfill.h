@@ -36,8 +36,9 @@ struct BackfillRecord {
   BackfillPhase phase = BackfillPhase::kNone;
   ScanPosition position;  // while enumerating
   PartitionSet finished;
-  uint64_t names = 0;   // found, some of them twice
-  uint64_t copied = 0;  // begun to be copied
+  uint64_t names = 0;        // found, some of them twice
+  uint64_t copied = 0;       // begun to be copied
+  uint64_t spool_bytes = 0;  // at least so long is the spool
 };
 
 class BackfillPorts {
@@ -45,6 +46,9 @@ class BackfillPorts {
   virtual ~BackfillPorts() = default;
   virtual void WithReplicator(const std::function<void(Replicator&)>& f) = 0;
   virtual Status Save(const BackfillRecord& record) = 0;
+  // What the intent journal has been told is where it survives a crash, or nothing
+  // of it will be relied on. False: not yet.
+  virtual bool WriteJournal() = 0;
 };
 
 class Backfill {
@@ -54,8 +58,10 @@ class Backfill {
 
   // A new one; the replicator has begun to copy.
   Status Begin();
-  // The one that a former process was at; the replicator has resumed.
-  Status Resume(const BackfillRecord& record);
+  // The one that a former process was at; the replicator is about to resume. `open`:
+  // of these it left writes open. No other journal knows of them from here on, so that
+  // they are in the spool.
+  Status Resume(const BackfillRecord& record, std::span<const RecoveredKey> open);
   // The copy is over, or nothing is known any more: until it begins again.
   void Abandon() { record_ = {}; }
 
@@ -78,7 +84,9 @@ class Backfill {
  private:
   static constexpr uint32_t kNoPartition = limits::kPartitions;
   void TakeWritten(Replicator& replicator);
-  Status FlushSpool(int64_t now_us);
+  void SpoolWritten(const std::vector<WrittenNames::Name>& names);
+  Status FlushSpool();
+  Status SaveAs(BackfillRecord record);
   Status SaveRecord(int64_t now_us);
   Status MarkNames(uint64_t keys, uint64_t& begun);
   Status BeginNextPartition();

@@ -46,6 +46,8 @@ class Spool {
   Status Flush();
   bool NeedsFlush() const { return buffered_bytes_ > limits::kSpoolBufferBytes; }
   bool flushed() const { return buffered_bytes_ == 0; }
+  // Much is not written yet: the disk does not take it.
+  bool Full() const { return buffered_bytes_ > limits::kWrittenNameBytes; }
   // All names of a partition, each once, in order.
   Result<std::vector<RecoveredKey>> Read(uint32_t partition);
   bool Empty(uint32_t partition) const {

@@ -20,14 +20,15 @@ namespace crossfade::replication {
 class WrittenNames {
  public:
   struct Name {
-    uint32_t db;
+    uint32_t db = UINT32_MAX;  // none
     std::string text;
   };
 
   // `low_water`: writes up to it were done before this one.
   void Add(uint32_t db, std::string_view name, uint64_t low_water) {
     Name& recent = recent_[routing::KeyHash(db, name) % recent_.size()];
-    if (recent.db == db && recent.text == name && !recent.text.empty()) return;
+    if (recent.db == db && recent.text == name) return;
+    ++noted_;
     recent.db = db;
     recent.text = name;
     if (names_.empty()) first_low_water_ = low_water;
@@ -39,16 +40,27 @@ class WrittenNames {
     if (!names_.empty()) taken_low_water_ = std::min(taken_low_water_, first_low_water_);
     first_low_water_ = kNone;
     bytes_ = 0;
+    taken_ = noted_;
     return std::exchange(names_, {});
   }
-  void Spooled() { taken_low_water_ = kNone; }
+  void Spooled() {
+    taken_low_water_ = kNone;
+    spooled_ = taken_;
+  }
+  // How many were noted ever, and of how many, in that order, nothing need be done.
+  uint64_t noted() const { return noted_; }
+  uint64_t spooled() const { return spooled_; }
   // What the journal may say is done.
   uint64_t LowWater(uint64_t low_water) const {
     return std::min({low_water, taken_low_water_, names_.empty() ? kNone : first_low_water_});
   }
   // Over the bound the disk does not keep up, and what is noted can't be kept.
   bool OverBound() const { return bytes_ > limits::kWrittenNameBytes; }
-  void Clear() { *this = WrittenNames(); }
+  void Clear() {
+    const uint64_t noted = noted_;
+    *this = WrittenNames();
+    noted_ = taken_ = spooled_ = noted;
+  }
 
  private:
   static constexpr uint64_t kNone = UINT64_MAX;
@@ -56,6 +68,7 @@ class WrittenNames {
   size_t bytes_ = 0;
   uint64_t first_low_water_ = kNone;
   uint64_t taken_low_water_ = kNone;
+  uint64_t noted_ = 0, taken_ = 0, spooled_ = 0;
   std::array<Name, 1024> recent_{};
 };
 

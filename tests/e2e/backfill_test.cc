@@ -2,7 +2,9 @@
 // that reads pass, and under the operator's control.
 #include <poll.h>
 
+#include <atomic>
 #include <filesystem>
+#include <thread>
 
 #include "tests/e2e/migration.h"
 #include "tests/support/http_client.h"
@@ -132,6 +134,25 @@ TEST_P(Backfill, AnOperatorStartsPausesAndSlowsIt) {
   order(R"({"action": "resume"})");
   ASSERT_TRUE(Await([&] { return state() == "live"; })) << Figures();
   EXPECT_EQ(migration_.ExpectEqualWhenDrained().keys_compared, 4'500u);
+}
+
+TEST_P(Backfill, AnAuthorityThatIsAlwaysSlowIsCopiedAllTheSame) {
+  FillLegacy(600);
+  migration_.config.backfill = {{"auto_start", "false"}, {"max_authority_p99", "1ms"}};
+  ASSERT_TRUE(migration_.Start());
+  std::atomic<bool> stop{false};
+  std::atomic<uint64_t> answered{0};
+  std::thread load([&] {
+    RedisClient client(migration_.proxy->port());
+    const std::string slow = "for i = 1, 1000000 do end return 1";
+    for (; !stop; ++answered) client.Call({"EVAL", slow, "0"});
+  });
+  EXPECT_TRUE(Await([&] { return answered > 100; }));
+  HttpRequest(migration_.proxy->admin_port(), "POST", "/api/v1/backfill", R"({"action": "start"})");
+  EXPECT_TRUE(Await([&] { return Figures().value("phase", "") == "done"; })) << Figures();
+  stop = true;
+  load.join();
+  EXPECT_EQ(migration_.ExpectEqualWhenDrained().keys_compared, 600u);
 }
 
 TEST_P(Backfill, ReadsPassTheFrontierAndAreRight) {

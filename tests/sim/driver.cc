@@ -46,7 +46,7 @@ bool Driver::Adopt(const replication::Recovered& former) {
     if (record.phase == replication::BackfillPhase::kDone) {
       record.phase = replication::BackfillPhase::kCopying;
     }
-    if (!backfill_.Resume(record)) return false;
+    if (!backfill_.Resume(record, former.dirty)) return false;
     ++process_.world.counts.backfills_resumed;
   }
   process_.authority.Expect(std::stoul(authority));
@@ -58,6 +58,11 @@ bool Driver::Adopt(const replication::Recovered& former) {
 Status Driver::Save(const replication::BackfillRecord& record) {
   process_.world.catalog = record;
   return {};
+}
+
+bool Driver::WriteJournal() {
+  if (process_.committer) process_.committer->Settle();
+  return true;
 }
 
 void Driver::Step() {

@@ -26,6 +26,7 @@ class Driver final : public replication::BackfillPorts {
     f(replicator_);
   }
   Status Save(const replication::BackfillRecord& record) override;
+  bool WriteJournal() override;
 
  private:
   bool Adopt(const replication::Recovered& former);

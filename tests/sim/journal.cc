@@ -186,6 +186,11 @@ void Committer::Flush(std::function<void()> then) {
   WantSync();
 }
 
+void Committer::Settle() {
+  if (!failed_) WritePending();
+  if (!failed_ && mode_ == JournalMode::kDisk) disk_.Sync();
+}
+
 void Committer::Tick() {
   if (!failed_) return WritePending();
   if (process_.now_us() >= next_try_us_) BeginGeneration(false);

@@ -62,7 +62,8 @@ class Committer {
   void Tick();
   // All that is known is written, and in mode disk synced, before `then`.
   void Flush(std::function<void()> then);
-  void Close();  // in order
+  void Settle();  // the same, at once
+  void Close();   // in order
   // The proxy is killed while it writes: of the next block comes a part.
   void Tear();
 

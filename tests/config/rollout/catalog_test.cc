@@ -35,6 +35,7 @@ TEST_F(CatalogTest, GivesBackWhatWasSaved) {
   row.finished = std::string("\0\x01\xff", 3);
   row.names = 1ull << 40;
   row.copied = 3;
+  row.spool_bytes = 1ull << 41;
   row.plan_digest = "abc";
   {
     const auto catalog = Open();
@@ -56,6 +57,7 @@ TEST_F(CatalogTest, GivesBackWhatWasSaved) {
   EXPECT_EQ(found->finished, row.finished);
   EXPECT_EQ(found->names, row.names);
   EXPECT_EQ(found->copied, row.copied);
+  EXPECT_EQ(found->spool_bytes, row.spool_bytes);
   EXPECT_EQ(found->plan_digest, row.plan_digest);
   EXPECT_TRUE(*(*catalog)->LoadPaused());
 }

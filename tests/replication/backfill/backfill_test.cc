@@ -22,8 +22,14 @@ class Ports final : public BackfillPorts {
     saved = record;
     return {};
   }
+  bool WriteJournal() override {
+    ++journal_writes;
+    return !journal_stands;
+  }
   BackfillRecord saved;
   bool fails = false;
+  bool journal_stands = false;
+  int journal_writes = 0;
 
  private:
   Replicator& replicator_;
@@ -182,15 +188,92 @@ TEST_F(BackfillTest, GoesOnWhereACrashLeftIt) {
   Backfill resumed(ports, file_, "a -> b");
   again.replicator.SetUnfinished();
   again.replicator.FollowerReady();
-  ASSERT_TRUE(resumed.Resume(ports_.saved));
-  again.replicator.Resume({FollowerClaim::kPart, false, 0, "x", "y"}, {{0, "open"}}, finished);
+  const std::vector<RecoveredKey> open{{0, "open"}};
+  ASSERT_TRUE(resumed.Resume(ports_.saved, open));
+  const bool open_pending = !finished[PartitionOf("open")];
+  // Before the journal of before is given up.
+  EXPECT_EQ(IsSpooled("open"), open_pending);
+  again.replicator.Resume({FollowerClaim::kPart, false, 0, "x", "y"}, open, finished);
   EXPECT_EQ(again.replicator.partitions().live(), finished.count());
   uint64_t begun = 0;
   ASSERT_TRUE(resumed.Pump(1, UINT64_MAX, begun));
-  const uint64_t open_pending = finished[PartitionOf("open")] ? 0 : 1;
-  EXPECT_EQ(begun, 2u + open_pending);
+  EXPECT_EQ(begun, 2u + (open_pending ? 1 : 0));
   EXPECT_TRUE(again.replicator.dirty().Contains(0, "open"));
   EXPECT_TRUE(again.replicator.live());
+}
+
+TEST_F(BackfillTest, AllIsFinishedOnlyOnceTheJournalIsWritten) {
+  r_.BeginJournal(1, {});
+  Enumerate({"a"});
+  ports_.journal_stands = true;
+  Pump();
+  EXPECT_TRUE(r_.live());
+  EXPECT_EQ(ports_.journal_writes, 1);
+  EXPECT_FALSE(ports_.saved.finished[PartitionOf("a")]) << "the journal may not know of it";
+  ports_.journal_stands = false;
+  Pump();
+  EXPECT_EQ(ports_.saved.phase, BackfillPhase::kDone);
+}
+
+TEST_F(BackfillTest, AJournalBegunAnewTellsOnceWhatWasNotedBeforeIsSpooled) {
+  r_.BeginJournal(1, {});
+  JournalBlock block;
+  ASSERT_TRUE(r_.TakeJournalBlock(1, block));
+  EXPECT_EQ(r_.journal()->state().claim, FollowerClaim::kPart);
+  r_.EndJournal();
+  m_.Do("SET noted 1", kOk);
+  r_.BeginJournal(2, {});
+  ASSERT_TRUE(r_.TakeJournalBlock(1, block));
+  EXPECT_EQ(r_.journal()->state().claim, FollowerClaim::kOurs);
+  Pump();
+  EXPECT_TRUE(IsSpooled("noted"));
+  ASSERT_TRUE(r_.TakeJournalBlock(1, block));
+  EXPECT_EQ(r_.journal()->state().claim, FollowerClaim::kPart);
+}
+
+TEST_F(BackfillTest, ASpoolThatBecameShorterIsOfNoUse) {
+  Enumerate({"a", "b"});
+  const uint64_t size = file_.Size();
+  const BackfillRecord record = ports_.saved;
+  EXPECT_EQ(record.spool_bytes, size);
+  m_.Do("SET new 1", kOk);
+  Pump(0);  // what is behind what the record knows of may be cut off by a crash
+  ASSERT_TRUE(file_.Truncate(size));
+  EXPECT_TRUE((Backfill{ports_, file_, "a -> b"}.Resume(record, {})));
+  ASSERT_TRUE(file_.Truncate(size - 1));
+  EXPECT_FALSE((Backfill{ports_, file_, "a -> b"}.Resume(record, {})));
+}
+
+TEST_F(BackfillTest, ForgetsWhatIsFinishedBeforeTheNames) {
+  Enumerate({"a"});
+  r_.LeaveLive("a test");
+  r_.BeginCopy();
+  ports_.fails = true;
+  EXPECT_FALSE(backfill_.Begin());
+  EXPECT_TRUE(IsSpooled("a")) << "of the record that is still there";
+}
+
+TEST_F(BackfillTest, WhatTheSpoolTakesNotIsBounded) {
+  Enumerate({});
+  file_.room_left = 0;
+  const std::string text(16 << 20, 'x');
+  uint64_t begun = 0;
+  for (int i = 0; i < 20 && r_.state() == MirrorState::kCopying; ++i) {
+    m_.Do("SET " + std::to_string(i) + text + " 1", kOk);
+    EXPECT_FALSE(backfill_.Pump(now_us_ += 1'000'000, 0, begun));
+  }
+  EXPECT_EQ(r_.state(), MirrorState::kUnfinished) << "320 MiB are noted";
+}
+
+TEST_F(BackfillTest, TheJournalForgetsWhatTheEndOfTheEnumerationSpooled) {
+  r_.BeginJournal(1, {});
+  m_.Do("SET noted 1", kOk);
+  uint64_t begun = 0;
+  ASSERT_TRUE(backfill_.Pump(now_us_ = 1, 0, begun));  // taken, and not yet written
+  Enumerate({});
+  JournalBlock block;
+  ASSERT_TRUE(r_.TakeJournalBlock(1, block));
+  EXPECT_EQ(block.header.low_water, 1u);
 }
 
 TEST_F(BackfillTest, ALeftLiveEndsItAndItBeginsAnew) {

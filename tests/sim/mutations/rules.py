@@ -256,13 +256,21 @@ MUTATIONS = [
     one("backfill: dirtiness in a copying partition is not journalled", REPLICATOR,
         "  if (was_clean && TellsOfKeys(claim_)) RecordDirty(db, key);\n",
         "  if (was_clean && claim_ == FollowerClaim::kLive) RecordDirty(db, key);\n"),
-    one("backfill: what the journal says is open is not spooled again",
-        "replication/replicator_journal.cc",
-        "    MarkKey(key.db, key.name, Drift::kLost, log_.head_seq(), false);\n",
-        "    if (partitions_.Of(key.name) == PartitionMode::kLive) {\n"
-        "      MarkKey(key.db, key.name, Drift::kLost, log_.head_seq(), false);\n    }\n"),
+    Mutation("backfill: what the journal says is open is not spooled again", (
+        (JOURNAL, "    MarkKey(key.db, key.name, Drift::kLost, log_.head_seq(), false);\n",
+         "    if (partitions_.Of(key.name) == PartitionMode::kLive) {\n"
+         "      MarkKey(key.db, key.name, Drift::kLost, log_.head_seq(), false);\n    }\n"),
+        (BACKFILL, "    if (!record.finished[partition]) spool_.Add(",
+         "    if (record.finished[partition]) spool_.Add("))),
+    one("backfill: the journal of before is given up before its open keys are spooled", BACKFILL,
+        "    if (!record.finished[partition]) spool_.Add(",
+        "    if (record.finished[partition]) spool_.Add("),
+    one("backfill: a new journal tells though names of before are not spooled", JOURNAL,
+        " && written_names_.spooled() >= names_from_", ""),
+    one("backfill: all is finished before the journal is written", BACKFILL,
+        "  if (!ports_.WriteJournal()) return {};\n", ""),
     one("backfill: the position is saved before the names are", BACKFILL,
-        "  if (!unsaved_ || !spool_.flushed() ||", "  if (!unsaved_ ||"),
+        "  if (record_.phase == BackfillPhase::kEnumerating && !spool_.flushed()) return {};\n", ""),
     one("backfill: a partition that was left dirty is trusted after a crash", BACKFILL,
         "      if (replicator.PartitionIsSafe(partition)) record.finished.set(partition);\n",
         "      if (replicator.partitions().At(partition) != PartitionMode::kPending) {\n"
