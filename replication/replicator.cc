@@ -140,6 +140,8 @@ void Replicator::MarkKey(uint32_t db, std::string_view key, Drift reason, uint64
                          bool count) {
   if (!recorded()) return;
   if (state_ == MirrorState::kCopying && partitions_.Of(key) == PartitionMode::kPending) {
+    // One that was dirty before its partition was pending: its sync may have been lost.
+    if (!dirty_.empty() && dirty_.Contains(db, key)) dirty_.Mark(db, key, seq);
     return NoteWritten(db, key);
   }
   const bool was_clean = dirty_.Mark(db, key, seq);

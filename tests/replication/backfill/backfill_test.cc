@@ -244,6 +244,20 @@ TEST_F(BackfillTest, ASpoolThatBecameShorterIsOfNoUse) {
   EXPECT_FALSE((Backfill{ports_, file_, "a -> b"}.Resume(record, {})));
 }
 
+TEST_F(BackfillTest, AKeyThatWasDirtyBeforeItBeganIsSyncedThoughTheSyncIsLost) {
+  r_.LeaveLive("a test");
+  r_.BeginCopy();
+  m_.Do("SET early 1", kOk);
+  ASSERT_TRUE(backfill_.Begin());
+  ASSERT_EQ(m_.SyncsWanted().size(), 1u);
+  m_.FinishSync("1");
+  ASSERT_EQ(m_.Feed().size(), 1u);
+  r_.FollowerLost();
+  r_.FollowerReady();
+  SyncNext();
+  EXPECT_TRUE(r_.dirty().empty()) << "it would take a place of those marked ahead for ever";
+}
+
 TEST_F(BackfillTest, ForgetsWhatIsFinishedBeforeTheNames) {
   Enumerate({"a"});
   r_.LeaveLive("a test");
