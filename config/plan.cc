@@ -7,6 +7,7 @@
 #include "config/secrets.h"
 #include "config/tls.h"
 #include "config/values.h"
+#include "config/verify_section.h"
 
 namespace crossfade::config {
 namespace {
@@ -124,6 +125,18 @@ void AddBackfill(const BackfillSettings& backfill, Lines& lines) {
   if (backfill.existing != kDefault.existing) lines["backfill.existing"] = "overwrite";
 }
 
+void AddVerify(const VerifySettings& verify, Lines& lines) {
+  static const VerifySettings kDefault;
+  if (verify.keys_per_second != kDefault.keys_per_second) {
+    lines["verify.keys_per_second"] = std::to_string(verify.keys_per_second);
+  }
+  if (verify.window) lines["verify.window"] = WindowText(*verify.window);
+  if (verify.repair) lines["verify.repair"] = "true";
+  if (verify.expiry_tolerance != kDefault.expiry_tolerance) {
+    lines["verify.expiry_tolerance"] = TimeText(verify.expiry_tolerance);
+  }
+}
+
 // Routes go by their names, so that one more does not change the others' lines;
 // their order is a line of its own.
 void AddRoutes(const std::vector<Route>& routes, Lines& lines) {
@@ -206,6 +219,7 @@ Lines LinesOf(const Settings& settings) {
   }
   AddBackfill(settings.backfill, lines);
   AddOwnership(settings.ownership, lines);
+  AddVerify(settings.verify, lines);
   AddRoutes(settings.routes, lines);
   AddAllow(settings.allow, lines);
   if (settings.users) AddUsers(*settings.users, lines);

@@ -8,6 +8,7 @@
 #include "config/limits.h"
 #include "config/secrets.h"
 #include "config/values.h"
+#include "config/verify_section.h"
 
 namespace crossfade::config {
 namespace {
@@ -15,9 +16,10 @@ namespace {
 using std::chrono::milliseconds;
 using namespace std::chrono_literals;
 
-const Keys kRootKeys = {{"listen", "workers", "stores", "stage", "mirror", "reads", "allow",
-                         "limits", "admin", "log", "users", "journal", "ownership", "backfill"},
-                        {"verify", "gates", "fences", "approvals"}};
+const Keys kRootKeys = {
+    {"listen", "workers", "stores", "stage", "mirror", "reads", "allow", "limits", "admin", "log",
+     "users", "journal", "ownership", "backfill", "verify"},
+    {"gates", "fences", "approvals"}};
 const Keys kListenKeys = {{"address", "mode", "tls"}};
 const Keys kStoresKeys = {{"legacy", "new"}};
 const Keys kStoreKeys = {{"url", "password_file", "tls"}};
@@ -276,6 +278,7 @@ Settings ReadSections(const Entry& root, const std::string& folder, Problems& pr
   ReadJournal(section, folder, settings.journal);
   ReadBackfill(section, settings.backfill);
   ReadOwnership(section, settings.ownership);
+  ReadVerify(section, settings.verify);
   settings.routes = ReadRoutes(section, problems);
   settings.allow = ReadAllow(section, problems);
   ReadLimits(section, settings.limits);

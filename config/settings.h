@@ -124,6 +124,23 @@ struct OwnershipSettings {
   std::optional<Endpoint> advertise, advertise_tls;
 };
 
+// Of a day, in minutes of the local time; over midnight when it ends before it begins.
+struct DailyWindow {
+  uint32_t from = 0;
+  uint32_t to = 0;
+  bool Contains(uint32_t minute) const {
+    return from <= to ? minute >= from && minute < to : minute >= from || minute < to;
+  }
+};
+
+// Comparing all keys of both stores, again and again.
+struct VerifySettings {
+  uint32_t keys_per_second = 0;       // 0: only when an operator asks for it
+  std::optional<DailyWindow> window;  // nothing: at any time
+  bool repair = false;                // keys that differ are synced
+  std::chrono::milliseconds expiry_tolerance{100};
+};
+
 enum class LogFormat { kText, kJson };
 
 struct Settings {
@@ -136,6 +153,7 @@ struct Settings {
   JournalSettings journal;
   BackfillSettings backfill;
   OwnershipSettings ownership;
+  VerifySettings verify;
   std::vector<Route> routes;  // in order; the last is always "default" and matches everything
   std::vector<AllowedCommand> allow;
   std::optional<std::vector<User>> users;  // nothing: the authority authenticates clients

@@ -7,6 +7,7 @@
 #include "proxy/acceptor.h"
 #include "proxy/backend/key_orders.h"
 #include "proxy/backend/mirror_driver.h"
+#include "proxy/backend/verifier.h"
 #include "proxy/control/log.h"
 #include "proxy/core.h"
 #include "proxy/journal/intent_committer.h"
@@ -104,6 +105,8 @@ struct Server::Impl {
   std::vector<std::unique_ptr<Acceptor>> acceptors;
   std::unique_ptr<MirrorDriver> driver;
   std::unique_ptr<OwnerKeeper> keeper;
+  RecentDeltas deltas;
+  std::unique_ptr<Verifier> verifier;
   steady_clock::time_point started = steady_clock::now();
   bool running = false;
 };
@@ -215,11 +218,14 @@ Status Server::Start() {
     impl.core.workers.push_back(std::make_unique<Worker>(impl.core, i, impl.plan));
   }
   impl.driver = std::make_unique<MirrorDriver>(impl.core, impl.plan);
+  impl.verifier = std::make_unique<Verifier>(impl.core, impl.plan);
+  impl.verifier->AddSink(impl.deltas);
   impl.MakeKeeper();
   if (const Status journal = impl.BeginJournal(); !journal) return journal;
   impl.keeper->Start(impl.plan->mirrors);
   impl.driver->Start();
   for (const auto& worker : impl.core.workers) worker->Start();
+  impl.verifier->Start();
   Worker* first = impl.core.workers.front().get();
   for (size_t i = 0; i < impl.listeners.size(); ++i) {
     const int fd = impl.listeners[i]->fd();
@@ -253,6 +259,7 @@ void Server::Publish(config::PlanPtr plan) {
   if (!active->mirrors) impl.keeper->SetNeeded(false);
   impl.plan = active;
   impl.driver->SetPlan(active);
+  impl.verifier->SetPlan(active);
 }
 
 bool Server::Ready(std::string& why) const {
@@ -313,6 +320,13 @@ QuarantineList Server::Quarantined(size_t at_most) const {
   return {quarantine.size(), quarantine.accepted(), quarantine.List(at_most)};
 }
 
+Result<uint64_t> Server::BeginVerify(const VerifyOptions& options) {
+  return impl_->verifier->Begin(options);
+}
+bool Server::CancelVerify() { return impl_->verifier->Cancel(); }
+std::vector<VerifyReport> Server::VerifyReports() const { return impl_->verifier->Reports(); }
+RecentDeltas::Listing Server::VerifyDeltas() const { return impl_->deltas.List(); }
+
 Snapshot Server::TakeSnapshot() const {
   const Impl& impl = *impl_;
   Snapshot snapshot = SnapshotOf(impl_->core, *impl.plan, impl.counters);
@@ -340,6 +354,7 @@ StopReport Server::Stop(milliseconds deadline) {
   if (!impl.running) return report;
   impl.running = false;
   const auto until = steady_clock::now() + deadline;
+  impl.verifier->Stop();
   impl.OnEveryWorker([&impl](Worker& worker) {
     if (worker.index() == 0) {
       for (size_t i = 0; i < impl.listeners.size(); ++i) {

@@ -7,10 +7,12 @@
 #include <cstdint>
 #include <memory>
 #include <string>
+#include <vector>
 
 #include "config/plan.h"
 #include "config/result.h"
 #include "proxy/backend/key_order.h"
+#include "proxy/backend/recent_deltas.h"
 #include "proxy/backfill/backfill_order.h"
 #include "proxy/snapshot.h"
 
@@ -48,6 +50,11 @@ class Server {
   Result<std::string> Order(const KeyOrder& order);
   // So many of them at most.
   QuarantineList Quarantined(size_t at_most) const;
+  // Comparing the keys of both stores; see Verifier.
+  Result<uint64_t> BeginVerify(const VerifyOptions& options);
+  bool CancelVerify();
+  std::vector<VerifyReport> VerifyReports() const;
+  RecentDeltas::Listing VerifyDeltas() const;
   // Stops accepting, answers what is in flight, drains the mirror log up to the
   // deadline, ends the workers.
   StopReport Stop(std::chrono::milliseconds deadline);

@@ -61,6 +61,20 @@ void AddOwnership(const Core& core, OwnershipSnapshot& snapshot) {
   for (const auto& worker : core.workers) snapshot.relayed_clients += worker->relayed_count.load();
 }
 
+void AddVerification(const replication::Verification& verification, Snapshot& snapshot) {
+  using replication::DifferenceKind;
+  using replication::VerifyResult;
+  for (size_t i = 0; i < static_cast<size_t>(VerifyResult::kCount); ++i) {
+    const auto result = static_cast<VerifyResult>(i);
+    snapshot.verified[Name(result)] = verification.counters().Of(result);
+  }
+  for (size_t i = 0; i < static_cast<size_t>(DifferenceKind::kCount); ++i) {
+    const auto kind = static_cast<DifferenceKind>(i);
+    snapshot.verify_differences[Name(kind)] = verification.counters().Of(kind);
+  }
+  snapshot.keys_that_differ = verification.suspects.size();
+}
+
 void AddMirror(Core& core, Snapshot& snapshot) {
   if (core.journal) snapshot.journal = core.journal->Figures();
   const std::lock_guard lock(core.mutex);
@@ -86,6 +100,7 @@ void AddMirror(Core& core, Snapshot& snapshot) {
     snapshot.drift[replication::Name(static_cast<replication::Drift>(i))] = counters.drift[i];
   }
   snapshot.drift["sync_refused"] = counters.syncs_refused;
+  AddVerification(replicator.verification(), snapshot);
 }
 
 std::string VerdictName(const routing::ScriptVerdict& verdict) {

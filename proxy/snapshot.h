@@ -144,7 +144,10 @@ struct Snapshot {
   uint64_t breaker_trips = 0;
   uint64_t follower_read_retries = 0;
   uint64_t authority_read_retries = 0;
-  std::string reads_suspended;  // why no read goes to the follower; empty: they may
+  std::map<std::string, uint64_t> verified;            // keys by result, since the start
+  std::map<std::string, uint64_t> verify_differences;  // by kind
+  uint64_t keys_that_differ = 0;  // found by verification, and not repaired yet
+  std::string reads_suspended;    // why no read goes to the follower; empty: they may
   std::vector<ReadDecision> read_decisions;
   std::vector<ShadowCount> shadow;
   // Commands that the authority has and the follower lacks, and whether clients

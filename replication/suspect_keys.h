@@ -8,7 +8,7 @@
 #include <functional>
 #include <string>
 #include <string_view>
-#include <unordered_set>
+#include <unordered_map>
 
 #include "config/limits.h"
 
@@ -21,12 +21,14 @@ class SuspectKeys {
   bool overflowed() const { return overflowed_; }
 
   void Add(uint32_t db, std::string_view name) {
-    if (overflowed_ || Contains(db, name)) return;
-    if (keys_.size() >= limits::kSuspectKeysMax) {
+    const auto at = keys_.find(View{db, name});
+    if (at != keys_.end()) {
+      at->second = round_;
+    } else if (keys_.size() >= limits::kSuspectKeysMax) {
       overflowed_ = true;
-      return;
+    } else {
+      keys_.emplace(Key{db, std::string(name)}, round_);
     }
-    keys_.insert(Key{db, std::string(name)});
   }
   bool Contains(uint32_t db, std::string_view name) const {
     return overflowed_ || keys_.find(View{db, name}) != keys_.end();
@@ -41,9 +43,13 @@ class SuspectKeys {
     keys_.clear();
     overflowed_ = false;
   }
+  // Those that were not found different since the round began.
+  void BeginRound() { ++round_; }
   template <class F>
-  void ForEach(F f) const {
-    for (const Key& key : keys_) f(key.db, std::string_view(key.name));
+  void ForEachOlder(F f) const {
+    for (const auto& [key, round] : keys_) {
+      if (round != round_) f(key.db, std::string_view(key.name));
+    }
   }
 
  private:
@@ -69,7 +75,8 @@ class SuspectKeys {
       return a.db == b.db && std::string_view(a.name) == std::string_view(b.name);
     }
   };
-  std::unordered_set<Key, Hash, Equal> keys_;
+  std::unordered_map<Key, uint32_t, Hash, Equal> keys_;  // and when it was found
+  uint32_t round_ = 0;
   bool overflowed_ = false;
 };
 

@@ -221,7 +221,7 @@ void Verification::TakeState(Item& item, KeySide& side, std::string_view frame, 
     side.refused = side.refused || !digest;
     side.digest = digest.value_or(0);
   }
-  item.state.clear();
+  Reset(item.state, kKeptBytes);
 }
 
 // No key behind one that was there: its time has come in between.

@@ -5,8 +5,10 @@
 
 #include <chrono>
 #include <string>
+#include <vector>
 
 #include "config/plan.h"
+#include "proxy/backend/recent_deltas.h"
 #include "proxy/backfill/backfill_order.h"
 #include "proxy/server.h"
 #include "proxy/snapshot.h"
@@ -29,6 +31,11 @@ class DataPlane {
   virtual Result<std::string> Order(const BackfillOrder& order) = 0;
   virtual Result<std::string> Order(const KeyOrder& order) = 0;
   virtual QuarantineList Quarantined(size_t at_most) = 0;
+  // Comparing the keys of both stores: the pass's number, or why it can't begin.
+  virtual Result<uint64_t> BeginVerify(const VerifyOptions& options) = 0;
+  virtual bool CancelVerify() = 0;                        // false: none is under way
+  virtual std::vector<VerifyReport> VerifyReports() = 0;  // newest first
+  virtual RecentDeltas::Listing VerifyDeltas() = 0;
   // Blocks up to the deadline; called once.
   virtual StopReport Stop(std::chrono::milliseconds deadline) = 0;
 };

@@ -24,6 +24,8 @@
 #include "proxy/admin/keys_api.h"
 #include "proxy/admin/metrics.h"
 #include "proxy/admin/status_json.h"
+#include "proxy/admin/verify_api.h"
+#include "proxy/admin/verify_json.h"
 
 namespace crossfade::proxy {
 namespace {
@@ -101,7 +103,9 @@ constexpr Path kPaths[] = {{"/", "GET"},
                            {"/api/v1/backfill", "POST"},
                            {"/api/v1/sync", "POST"},
                            {"/api/v1/quarantine", "GET or POST"},
-                           {"/api/v1/resume", "POST"}};
+                           {"/api/v1/resume", "POST"},
+                           {"/api/v1/verify", "GET, POST, DELETE"},
+                           {"/api/v1/verify/differences", "GET"}};
 
 int64_t MonotonicMicroseconds() {
   using namespace std::chrono;
@@ -171,6 +175,7 @@ struct AdminServer::Impl {
   bool AwaitNextEvent();
   template <class Parse>
   void AddOrder(const char* path, DataPlane& plane, Parse parse);
+  void AddVerify(DataPlane& plane);
   bool Refused(const httplib::Request& request, httplib::Response& response) const;
 
   config::Endpoint listen;
@@ -323,6 +328,28 @@ void AdminServer::Impl::AddApi(DataPlane& plane, ControlPort& control) {
             });
 }
 
+void AdminServer::Impl::AddVerify(DataPlane& plane) {
+  http.Get("/api/v1/verify", [&plane](const httplib::Request&, httplib::Response& response) {
+    Respond(response, 200, VerifyJson(plane.VerifyReports()));
+  });
+  http.Get("/api/v1/verify/differences",
+           [&plane](const httplib::Request&, httplib::Response& response) {
+             Respond(response, 200, DeltasJson(plane.VerifyDeltas()));
+           });
+  http.Post("/api/v1/verify",
+            [this, &plane](const httplib::Request& request, httplib::Response& response) {
+              if (Refused(request, response)) return;
+              const ApiAnswer answer = BeginVerify(plane, request.body);
+              Respond(response, answer.status, answer.json);
+            });
+  http.Delete("/api/v1/verify",
+              [this, &plane](const httplib::Request& request, httplib::Response& response) {
+                if (Refused(request, response)) return;
+                const ApiAnswer answer = CancelVerify(plane);
+                Respond(response, answer.status, answer.json);
+              });
+}
+
 AdminServer::AdminServer(const config::Endpoint& listen, const std::string& token)
     : impl_(std::make_unique<Impl>(listen, token)) {}
 
@@ -355,6 +382,7 @@ void AdminServer::Start(DataPlane& plane, ControlPort& control) {
   impl.AddPages(plane, control);
   impl.AddApi(plane, control);
   impl.AddEvents(plane, control);
+  impl.AddVerify(plane);
   impl.thread = std::thread([&impl] { impl.http.listen_after_bind(); });
   // Stop is ignored by a server that does not run yet.
   while (!impl.http.is_running()) std::this_thread::yield();

@@ -214,6 +214,13 @@ void WriteMirror(Writer& out, const Snapshot& s) {
              s.effects);
   WriteByKey(out, "crossfade_drift_total", "reason",
              "Follower replies that differed from the authority's, by reason.", s.drift);
+  WriteByKey(out, "crossfade_verify_keys_total", "result",
+             "Keys whose verification has ended, by result.", s.verified);
+  WriteByKey(out, "crossfade_verify_differences_total", "kind",
+             "Keys that verification found different, by kind.", s.verify_differences);
+  out.Single("crossfade_verify_keys_that_differ", "gauge",
+             "Keys found different and not repaired: they are not read from the new store.",
+             s.keys_that_differ);
   const auto used = std::count_if(s.missing_commands.begin(), s.missing_commands.end(),
                                   [](const auto& command) { return command.second; });
   out.Single("crossfade_missing_commands", "gauge",

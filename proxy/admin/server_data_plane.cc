@@ -46,6 +46,27 @@ QuarantineList ServerDataPlane::Quarantined(size_t at_most) {
   return stopping_ ? QuarantineList{} : server_.Quarantined(at_most);
 }
 
+Result<uint64_t> ServerDataPlane::BeginVerify(const VerifyOptions& options) {
+  std::lock_guard lock(mutex_);
+  if (stopping_) return Fail("the proxy is stopping");
+  return server_.BeginVerify(options);
+}
+
+bool ServerDataPlane::CancelVerify() {
+  std::lock_guard lock(mutex_);
+  return !stopping_ && server_.CancelVerify();
+}
+
+std::vector<VerifyReport> ServerDataPlane::VerifyReports() {
+  std::lock_guard lock(mutex_);
+  return server_.VerifyReports();
+}
+
+RecentDeltas::Listing ServerDataPlane::VerifyDeltas() {
+  std::lock_guard lock(mutex_);
+  return server_.VerifyDeltas();
+}
+
 StopReport ServerDataPlane::Stop(std::chrono::milliseconds deadline) {
   {
     std::lock_guard lock(mutex_);

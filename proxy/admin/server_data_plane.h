@@ -19,6 +19,10 @@ class ServerDataPlane final : public DataPlane {
   Result<std::string> Order(const BackfillOrder& order) override;
   Result<std::string> Order(const KeyOrder& order) override;
   QuarantineList Quarantined(size_t at_most) override;
+  Result<uint64_t> BeginVerify(const VerifyOptions& options) override;
+  bool CancelVerify() override;
+  std::vector<VerifyReport> VerifyReports() override;
+  RecentDeltas::Listing VerifyDeltas() override;
   StopReport Stop(std::chrono::milliseconds deadline) override;
 
  private:

@@ -300,6 +300,7 @@ class Renderer {
       Line("shadow",
            result == "mismatched" && c.at("count").get<uint64_t>() > 0 ? Bad(text) : text);
     }
+    Verification();
     if (const std::string why = Text(now_.at("reads_suspended")); !why.empty()) {
       Line("reads", Bad("SUSPENDED") + "  " + why);
     }
@@ -310,6 +311,20 @@ class Renderer {
                         "  trips " + FormatCount(now_.at("breaker_trips").get<uint64_t>()) +
                         "  follower reads retried " +
                         FormatCount(now_.at("follower_read_retries").get<uint64_t>()));
+  }
+
+  // Nothing while nothing was verified.
+  void Verification() {
+    const json verified = now_.value("verified", json::object());
+    const std::string keys = Sum(verified);
+    if (keys == "0") return;
+    std::string line = keys + " keys";
+    const std::string differences = Sum(now_.value("verify_differences", json::object()));
+    if (differences != "0") line += "  " + Bad("differences " + differences);
+    if (const auto left = now_.value("keys_that_differ", uint64_t{0}); left > 0) {
+      line += "  " + Bad("not repaired " + FormatCount(left));
+    }
+    Line("verify", line);
   }
 
   void Reload() {

@@ -12,6 +12,10 @@ std::string ReadSuspension::Text() const {
     return "the follower has evicted keys; it is copied again once its maxmemory-policy is "
            "noeviction";
   }
+  if ((reasons & kFollowerDiffers) != 0) {
+    return "verification found more keys different than it can keep; `crossfade verify --repair` "
+           "copies them, then reads go on";
+  }
   if ((reasons & kFollowerUnwell) != 0) {
     return "the follower is loading, read-only, out of memory, or set up to evict keys";
   }

@@ -15,6 +15,7 @@ class ReadSuspension {
     kFollowerUnwell = 1,    // loading, read-only, out of memory, or it may evict
     kFollowerEvicted = 2,   // keys that the authority still has, until it was copied again
     kAuthorityEvicted = 4,  // keys that the follower still has, until it was copied again
+    kFollowerDiffers = 8,   // in more keys than can be kept, as verification found
   };
 
   bool any() const { return reasons_.load(std::memory_order_relaxed) != 0; }

@@ -198,8 +198,11 @@ Result<std::string> StoreClient::Config(std::string_view name) {
   return std::string(TextOf(*(*reply)->element[1]));
 }
 
-Result<StoreClient::Reply> StoreClient::Scan(const std::string& cursor, std::string_view count) {
-  Result<Reply> page = Command({"SCAN", cursor, "COUNT", count});
+Result<StoreClient::Reply> StoreClient::Scan(const std::string& cursor, std::string_view count,
+                                             std::string_view pattern) {
+  Result<Reply> page = pattern.empty()
+                           ? Command({"SCAN", cursor, "COUNT", count})
+                           : Command({"SCAN", cursor, "MATCH", pattern, "COUNT", count});
   if (!page) return page;
   const redisReply& reply = **page;
   const auto is_text = [](const redisReply* value) { return value->type == REDIS_REPLY_STRING; };

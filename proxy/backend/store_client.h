@@ -49,7 +49,9 @@ class StoreClient {
   // The value of CONFIG GET; an error when the store does not tell.
   Result<std::string> Config(std::string_view name);
   // A page of keys: an array of the next cursor, "0" behind the last page, and names.
-  Result<Reply> Scan(const std::string& cursor, std::string_view count);
+  // `pattern`: of the names; empty: all.
+  Result<Reply> Scan(const std::string& cursor, std::string_view count,
+                     std::string_view pattern = {});
   // The store's clock less this machine's, in ms, as of the middle of the call.
   Result<int64_t> ClockOffsetMs();
 

@@ -19,11 +19,11 @@ struct BadInput {
 const BadInput kBadInputs[] = {
     {"unknown key", "wrokers: 2\n",
      "c.yaml:4: wrokers: unknown key, expected one of listen, workers, stores, stage, mirror, "
-     "reads, allow, limits, admin, log, users, journal, ownership, backfill; did you mean "
+     "reads, allow, limits, admin, log, users, journal, ownership, backfill, verify; did you mean "
      "workers?"},
     {"unknown key unlike any", "zzz: 2\n",
      "c.yaml:4: zzz: unknown key, expected one of listen, workers, stores, stage, mirror, reads, "
-     "allow, limits, admin, log, users, journal, ownership, backfill"},
+     "allow, limits, admin, log, users, journal, ownership, backfill, verify"},
     {"unknown key in a section", "mirror: {memry: 1GiB}\n",
      "c.yaml:4: mirror.memry: unknown key, expected one of ack, ack_timeout, memory, "
      "follower_data, scripts, undeclared_keys; did you mean memory?"},
@@ -37,21 +37,32 @@ const BadInput kBadInputs[] = {
      "c.yaml:4: admin.token: found no space after the colon, expected key: value"},
     {"key with control characters", "\"a\\nb\": 1\n",
      "c.yaml:4: a\\x0ab: unknown key, expected one of listen, workers, stores, stage, mirror, "
-     "reads, allow, limits, admin, log, users, journal, ownership, backfill"},
+     "reads, allow, limits, admin, log, users, journal, ownership, backfill, verify"},
     {"journal mode", "journal: {mode: always}\n",
      "c.yaml:4: journal.mode: found 'always', expected one of process, disk, none"},
     {"small journal", "journal: {disk: 1MiB}\n",
      "c.yaml:4: journal.disk: found '1MiB', expected a size from 256MiB to 1TiB"},
     {"all that is not served",
-     "verify: {}\ngates: {}\nfences: {}\napprovals: {}\nusers: []\n"
+     "gates: {}\nfences: {}\napprovals: {}\nusers: []\n"
      "mirror: {big_key: 1MiB}\n"
      "admin: {tokens_file: t}\n",
-     "c.yaml:4: verify is not served by this version\n"
-     "c.yaml:5: gates is not served by this version\n"
-     "c.yaml:6: fences is not served by this version\n"
-     "c.yaml:7: approvals is not served by this version\n"
-     "c.yaml:9: mirror.big_key is not served by this version\n"
-     "c.yaml:10: admin.tokens_file is not served by this version"},
+     "c.yaml:4: gates is not served by this version\n"
+     "c.yaml:5: fences is not served by this version\n"
+     "c.yaml:6: approvals is not served by this version\n"
+     "c.yaml:8: mirror.big_key is not served by this version\n"
+     "c.yaml:9: admin.tokens_file is not served by this version"},
+    {"half a window", "verify: {window: \"02:00\"}\n",
+     "c.yaml:4: verify.window: found '02:00', expected two different times of the day, such as "
+     "\"02:00-05:00\""},
+    {"window of no length", "verify: {window: \"02:00-02:00\"}\n",
+     "c.yaml:4: verify.window: found '02:00-02:00', expected two different times of the day, such "
+     "as \"02:00-05:00\""},
+    {"window behind the day's end", "verify: {window: \"02:00-24:00\"}\n",
+     "c.yaml:4: verify.window: found '02:00-24:00', expected two different times of the day, such "
+     "as \"02:00-05:00\""},
+    {"unknown key of verify", "verify: {rate: 5}\n",
+     "c.yaml:4: verify.rate: unknown key, expected one of keys_per_second, window, repair, "
+     "expiry_tolerance"},
     {"stage not served", "stage: soak\n",
      "c.yaml:4: stage: found 'soak', which is not served by this version, expected one of observe, "
      "mirror, ramp"},
@@ -206,16 +217,16 @@ const BadInput kBadInputs[] = {
 const BadInput kBadFiles[] = {
     {"empty", "",
      "c.yaml:1: found nothing, expected a map with listen, workers, stores, stage, mirror, reads, "
-     "allow, limits, admin, log, users, journal, ownership, backfill"},
+     "allow, limits, admin, log, users, journal, ownership, backfill, verify"},
     {"comments only", "# nothing\n\n# here\n",
      "c.yaml:1: found nothing, expected a map with listen, workers, stores, stage, mirror, reads, "
-     "allow, limits, admin, log, users, journal, ownership, backfill"},
+     "allow, limits, admin, log, users, journal, ownership, backfill, verify"},
     {"text", "hunter2\n",
      "c.yaml:1: found text, expected a map with listen, workers, stores, stage, mirror, reads, "
-     "allow, limits, admin, log, users, journal, ownership, backfill"},
+     "allow, limits, admin, log, users, journal, ownership, backfill, verify"},
     {"list", "- a\n- b\n",
      "c.yaml:1: found a list, expected a map with listen, workers, stores, stage, mirror, reads, "
-     "allow, limits, admin, log, users, journal, ownership, backfill"},
+     "allow, limits, admin, log, users, journal, ownership, backfill, verify"},
     {"two documents", kStores + "---\nworkers: 2\n",
      "c.yaml:4: found more behind the end of the YAML document, expected one"},
     {"text in front", ",stores: {}\nworkers: 1\n",

@@ -37,6 +37,10 @@ TEST(Loader, DefaultsAreThoseOfTheDocumentation) {
   EXPECT_EQ(settings.mirror.follower_data, FollowerData::kRefuse);
   EXPECT_EQ(settings.mirror.scripts, Scripts::kAuto);
   EXPECT_EQ(settings.mirror.undeclared_keys, UndeclaredKeys::kReplay);
+  EXPECT_EQ(settings.verify.keys_per_second, 0u);
+  EXPECT_FALSE(settings.verify.window);
+  EXPECT_FALSE(settings.verify.repair);
+  EXPECT_EQ(settings.verify.expiry_tolerance, milliseconds(100));
   ASSERT_EQ(settings.routes.size(), 1u);
   EXPECT_EQ(settings.routes[0].name, "default");
   EXPECT_EQ(settings.routes[0].reads.follower_share, 0u);
@@ -65,6 +69,7 @@ stage: ramp
 mirror: {ack: both, ack_timeout: 20ms, memory: 1GiB, follower_data: trust,
          scripts: sync, undeclared_keys: refuse}
 reads: {follower: 12.5%, staleness: 0ms, shadow: 0.01%, prefer: fastest}
+verify: {keys_per_second: 200, window: "22:30-05:00", repair: true, expiry_tolerance: 1s}
 ownership: {enabled: false, lease: 3s, advertise: "10.0.0.1:6380", advertise_tls: "[::2]:1"}
 limits:
   {clients: 5, request: 1MiB, client_output: 2MiB, memory: 3MiB, client_idle: 3m,
@@ -83,6 +88,11 @@ log: {level: debug, format: json}
   EXPECT_EQ(settings.mirror.follower_data, FollowerData::kTrust);
   EXPECT_EQ(settings.mirror.scripts, Scripts::kSync);
   EXPECT_EQ(settings.mirror.undeclared_keys, UndeclaredKeys::kRefuse);
+  EXPECT_EQ(settings.verify.keys_per_second, 200u);
+  EXPECT_EQ(settings.verify.window.value().from, 22u * 60 + 30);
+  EXPECT_EQ(settings.verify.window.value().to, 5u * 60);
+  EXPECT_TRUE(settings.verify.repair);
+  EXPECT_EQ(settings.verify.expiry_tolerance, milliseconds(1'000));
   EXPECT_FALSE(settings.ownership.enabled);
   EXPECT_EQ(settings.ownership.lease, milliseconds(3'000));
   EXPECT_EQ(settings.ownership.advertise.value().Display(), "10.0.0.1:6380");
@@ -104,6 +114,21 @@ log: {level: debug, format: json}
   EXPECT_EQ(settings.admin_token, "hunter2");
   EXPECT_EQ(settings.log_level, "debug");
   EXPECT_EQ(settings.log_format, LogFormat::kJson);
+}
+
+TEST(Loader, AWindowMayGoOverMidnight) {
+  const auto window = Load(kStores + "verify: {window: '22:30-05:00'}\n").verify.window;
+  for (const uint32_t inside : {22u * 60 + 30, 23u * 60, 0u, 4u * 60 + 59}) {
+    EXPECT_TRUE(window->Contains(inside)) << inside;
+  }
+  for (const uint32_t outside : {5u * 60, 12u * 60, 22u * 60 + 29}) {
+    EXPECT_FALSE(window->Contains(outside)) << outside;
+  }
+  const auto night = Load(kStores + "verify: {window: '02:00-05:00'}\n").verify.window;
+  EXPECT_FALSE(night->Contains(119));
+  EXPECT_TRUE(night->Contains(120));
+  EXPECT_TRUE(night->Contains(299));
+  EXPECT_FALSE(night->Contains(300));
 }
 
 TEST(Loader, StagesHaveTheNamesOfTheFile) {

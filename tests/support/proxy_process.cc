@@ -51,6 +51,7 @@ std::string ToYaml(const ProxyConfig& config, uint16_t port, uint16_t admin_port
   AppendMap(out, "journal", config.journal);
   AppendMap(out, "backfill", config.backfill);
   AppendMap(out, "ownership", config.ownership);
+  AppendMap(out, "verify", config.verify);
   AppendMap(out, "limits", config.limits);
   if (!config.allow.empty()) out << "allow: " << config.allow << "\n";
   if (config.users) {

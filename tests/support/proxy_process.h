@@ -30,6 +30,7 @@ struct ProxyConfig {
   std::string stage = "mirror";
   std::map<std::string, std::string> mirror;
   std::map<std::string, std::string> ownership;
+  std::map<std::string, std::string> verify;
   std::map<std::string, std::string> reads;
   std::map<std::string, std::string> journal;
   // As fast as it goes, whatever the machine does beside.

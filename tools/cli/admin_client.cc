@@ -51,6 +51,12 @@ Result<AdminAnswer> AdminClient::Get(const std::string& path) {
   return impl_->Finish(impl_->http.Get(path, impl_->headers), url_);
 }
 
+Result<AdminAnswer> AdminClient::Delete(const std::string& path) {
+  if (!impl_->http.is_valid())
+    return Fail("--admin: " + url_ + " is not a URL like http://HOST:PORT");
+  return impl_->Finish(impl_->http.Delete(path, impl_->headers), url_);
+}
+
 Result<AdminAnswer> AdminClient::Post(const std::string& path, const std::string& json) {
   if (!impl_->http.is_valid())
     return Fail("--admin: " + url_ + " is not a URL like http://HOST:PORT");

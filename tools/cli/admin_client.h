@@ -21,6 +21,7 @@ class AdminClient {
 
   // Fail when no answer came; the message says what to try.
   Result<AdminAnswer> Get(const std::string& path);
+  Result<AdminAnswer> Delete(const std::string& path);
   Result<AdminAnswer> Post(const std::string& path, const std::string& json = "");
 
   const std::string& Url() const { return url_; }

@@ -4,6 +4,8 @@
 #include <charconv>
 #include <string_view>
 
+#include "config/values.h"
+
 namespace crossfade::cli {
 namespace {
 
@@ -38,6 +40,9 @@ const std::vector<Command>& Commands() {
       {"restore",
        {"--config", "--url", "--store", "--resume", "--replace", "--check", "--json"},
        true},
+      {"verify",
+       {"--repair", "--yes", "--delete-extra", "--stop", "--sample", "--prefix", "--rate", "--json",
+        "--admin", "--token"}},
       {"version", {}},
       {"help", {}}};
   return commands;
@@ -57,18 +62,50 @@ Result<uint16_t> ParsePort(const std::string& option, const std::string& text,
   return port;
 }
 
-// Those without a value.
-bool* Flag(Arguments& arguments, const std::string& option) {
+// True when it is one of verify's that take a value.
+Result<bool> SetVerifyOption(Arguments& arguments, const std::string& option,
+                             const std::string& value) {
+  if (option == "--prefix") {
+    arguments.verify.prefix = value;
+  } else if (option == "--sample") {
+    const Result<uint32_t> share = config::ParseShare(value);
+    if (!share || *share == 0) {
+      return Usage(option + ": \"" + value + "\" is no share of the keys; expected 0.01% to 100%",
+                   arguments.command);
+    }
+    arguments.verify.sample = *share;
+  } else if (option == "--rate") {
+    const Result<uint64_t> rate = config::ParseCount(value);
+    if (!rate || *rate == 0) {
+      return Usage(option + ": \"" + value + "\" is no number of keys per second",
+                   arguments.command);
+    }
+    arguments.verify.keys_per_second = *rate;
+  } else {
+    return false;
+  }
+  return true;
+}
+
+// The flag's place, nullptr when the option takes a value.
+bool* FlagOf(Arguments& arguments, const std::string& option) {
   if (option == "--watch") return &arguments.watch;
   if (option == "--json") return &arguments.json;
   if (option == "--all") return &arguments.all;
   if (option == "--resume") return &arguments.resume;
   if (option == "--replace") return &arguments.replace;
   if (option == "--check") return &arguments.check;
+  if (option == "--repair") return &arguments.verify.repair;
+  if (option == "--yes") return &arguments.verify.yes;
+  if (option == "--delete-extra") return &arguments.verify.delete_extra;
+  if (option == "--stop") return &arguments.verify.stop;
   return nullptr;
 }
 
 Status SetOption(Arguments& arguments, const std::string& option, const std::string& value) {
+  const Result<bool> of_verify = SetVerifyOption(arguments, option, value);
+  if (!of_verify) return tl::unexpected(of_verify.error());
+  if (*of_verify) return {};
   if (option == "--config") {
     arguments.config = value;
   } else if (option == "--admin") {
@@ -138,7 +175,7 @@ Status ParseWord(const Command& command, const std::vector<std::string>& words, 
   if (std::find(command.options.begin(), command.options.end(), option) == command.options.end()) {
     return Usage("crossfade " + name + ": there is no option " + option, name);
   }
-  if (bool* flag = Flag(arguments, option); flag != nullptr) {
+  if (bool* const flag = FlagOf(arguments, option)) {
     if (equals != std::string::npos) return Usage(option + " takes no value", name);
     *flag = true;
     return {};
@@ -214,6 +251,9 @@ Result<Arguments> ParseArguments(const std::vector<std::string>& words,
   }
   if (found->name == "snapshot" || found->name == "restore") {
     if (const Status fine = CheckStore(arguments); !fine) return tl::unexpected(fine.error());
+  }
+  if ((arguments.verify.yes || arguments.verify.delete_extra) && !arguments.verify.repair) {
+    return Usage("--yes and --delete-extra are for --repair", "verify");
   }
   if (!arguments.config.empty() && (arguments.port || arguments.admin_port)) {
     return Usage(

@@ -36,6 +36,15 @@ struct Arguments {
   bool keys_only = false;         // behind "--": no option any more
   // Options that go to the proxy as they are, by their names there.
   std::map<std::string, std::string> values;
+  struct Verify {
+    bool repair = false;
+    bool yes = false;
+    bool delete_extra = false;
+    bool stop = false;
+    uint32_t sample = 10'000;  // in 1/10,000
+    std::string prefix;
+    uint64_t keys_per_second = 0;  // 0: as fast as it goes
+  } verify;
   std::optional<uint16_t> port;        // embedded mode
   std::optional<uint16_t> admin_port;  // embedded mode
 };

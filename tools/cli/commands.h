@@ -26,6 +26,7 @@ int RunBackfill(const Arguments& arguments);
 int RunResume(const Arguments& arguments);
 int RunSnapshot(const Arguments& arguments);
 int RunRestore(const Arguments& arguments);
+int RunVerify(const Arguments& arguments);
 
 // "crossfade: MESSAGE" on standard error.
 void PrintError(const std::string& message);

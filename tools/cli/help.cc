@@ -17,6 +17,7 @@ usage:
   crossfade resume --reason TEXT        bring the follower in line, then read from it again
   crossfade snapshot FILE --config FILE   all keys of a store into a file, to go back to
   crossfade restore FILE --config FILE    and into a store again
+  crossfade verify [--repair [--yes]]   compare all keys of both stores, and copy what differs
   crossfade version
   crossfade COMMAND --help              options and exit codes
 
@@ -190,6 +191,28 @@ exit codes: 0 done; 1 some keys were refused (each is named), or the store stopp
             interrupted, FILE is damaged, or wrong usage
 )";
 
+constexpr char kVerify[] =
+    R"(usage: crossfade verify [--sample P] [--prefix S] [--rate N]
+                        [--repair [--yes] [--delete-extra]] [--json] [--admin URL] [--token T]
+       crossfade verify --stop
+
+Has the running proxy compare every key of both stores, each at one position of the mirror
+log, so that writes going on meanwhile are no differences. Prints how many keys were
+compared, what differs, and what was left out and why. Ctrl-C only ends the watching.
+
+  --sample P       a share of the keys, such as 5%
+  --prefix S       keys that begin with S
+  --rate N         keys per second (default: as fast as it goes)
+  --repair         also say what would be done about differences; nothing is changed yet
+  --yes            with --repair: copy the keys that differ, and compare them again
+  --delete-extra   with --repair: delete keys that the new store alone has
+  --stop           end the verification that is under way
+  --json           progress as JSON objects, one a line, the last is the result
+
+exit codes: 0 clean, or repaired; 1 differences are left; 2 could not run, was stopped, or
+            no key begins with the prefix
+)";
+
 constexpr char kVersion[] = "usage: crossfade version\n\nexit code: 0\n";
 
 }  // namespace
@@ -206,6 +229,7 @@ std::string HelpText(const std::string& command) {
   if (command == "resume") return kResume;
   if (command == "snapshot") return kSnapshot;
   if (command == "restore") return kRestore;
+  if (command == "verify") return kVerify;
   if (command == "version") return kVersion;
   return kAll;
 }

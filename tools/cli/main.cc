@@ -41,6 +41,7 @@ int Main(int argc, char** argv) {
   if (arguments->command == "resume") return RunResume(*arguments);
   if (arguments->command == "snapshot") return RunSnapshot(*arguments);
   if (arguments->command == "restore") return RunRestore(*arguments);
+  if (arguments->command == "verify") return RunVerify(*arguments);
   std::printf("crossfade %s\n", proxy::kVersion);
   return kDone;
 }

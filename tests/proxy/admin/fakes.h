@@ -3,6 +3,7 @@
 
 #include <condition_variable>
 #include <mutex>
+#include <optional>
 #include <string>
 #include <vector>
 
@@ -80,6 +81,9 @@ inline proxy::Snapshot SampleSnapshot() {
   s.breaker_trips = 3;
   s.follower_read_retries = 9;
   s.authority_read_retries = 7;
+  s.verified = {{"matched", 4000}, {"differed", 3}, {"dirty", 1}};
+  s.verify_differences = {{"extra", 1}, {"value", 2}};
+  s.keys_that_differ = 3;
   s.reads_suspended = "the authority has evicted keys";
   s.read_decisions = {{"default", "legacy", "percentage", 750},
                       {"default", "new", "eligible", 250}};
@@ -148,6 +152,27 @@ class FakePlane final : public proxy::DataPlane {
     std::lock_guard lock(mutex_);
     return resumed_;
   }
+  Result<uint64_t> BeginVerify(const proxy::VerifyOptions& options) override {
+    std::lock_guard lock(mutex_);
+    if (!why_no_verify_.empty()) return Fail(why_no_verify_);
+    verify_options_ = options;
+    return 7;
+  }
+  bool CancelVerify() override { return verify_options().has_value(); }
+  std::vector<proxy::VerifyReport> VerifyReports() override {
+    std::lock_guard lock(mutex_);
+    return reports_;
+  }
+  proxy::RecentDeltas::Listing VerifyDeltas() override { return {}; }
+  std::optional<proxy::VerifyOptions> verify_options() {
+    std::lock_guard lock(mutex_);
+    return verify_options_;
+  }
+  void SetVerify(std::vector<proxy::VerifyReport> reports, std::string why_not) {
+    std::lock_guard lock(mutex_);
+    reports_ = std::move(reports);
+    why_no_verify_ = std::move(why_not);
+  }
   proxy::StopReport Stop(std::chrono::milliseconds deadline) override {
     std::unique_lock lock(mutex_);
     stop_deadline_ = deadline;
@@ -197,9 +222,11 @@ class FakePlane final : public proxy::DataPlane {
   mutable std::mutex mutex_;
   std::condition_variable changed_;
   proxy::Snapshot snapshot_ = SampleSnapshot();
-  std::string why_not_, resumed_;
   std::vector<proxy::BackfillOrder> orders_;
   std::vector<proxy::KeyOrder> key_orders_;
+  std::string why_not_, resumed_, why_no_verify_;
+  std::optional<proxy::VerifyOptions> verify_options_;
+  std::vector<proxy::VerifyReport> reports_;
   std::vector<config::PlanPtr> published_;
   proxy::StopReport report_ = Drained();
   std::chrono::milliseconds stop_deadline_{0};

@@ -46,6 +46,15 @@ TEST(Arguments, EachCommandTakesItsOptions) {
   EXPECT_EQ(restore->url, "redis://h");
   EXPECT_TRUE(restore->replace);
   EXPECT_TRUE(Parse({"restore", "--check", "f"})->check);
+  const auto verify = Parse({"verify", "--repair", "--yes", "--delete-extra", "--sample", "2.5%",
+                             "--prefix=a:", "--rate", "100", "--json"});
+  ASSERT_TRUE(verify);
+  EXPECT_TRUE(verify->verify.repair && verify->verify.yes && verify->verify.delete_extra);
+  EXPECT_EQ(verify->verify.sample, 250u);
+  EXPECT_EQ(verify->verify.prefix, "a:");
+  EXPECT_EQ(verify->verify.keys_per_second, 100u);
+  EXPECT_FALSE(Parse({"verify"})->verify.repair);
+  EXPECT_EQ(Parse({"verify"})->verify.sample, 10'000u);
   EXPECT_EQ(Parse({"--version"})->command, "version");
   EXPECT_EQ(Parse({"--help"})->command, "help");
   EXPECT_TRUE(Parse({"check", "--help"})->help);
@@ -79,6 +88,14 @@ TEST(Arguments, WrongUsageNamesTheHelp) {
       {"reload", "--watch"},
       {"resume"},
       {"resume", "--reason"},
+      {"verify", "file"},
+      {"verify", "--yes"},
+      {"verify", "--delete-extra"},
+      {"verify", "--sample", "0%"},
+      {"verify", "--sample", "half"},
+      {"verify", "--rate", "0"},
+      {"verify", "--repair=1"},
+      {"status", "--repair"},
       {"backfill"},
       {"sync"},
       {"sync", "--db", "x", "k"},
@@ -107,7 +124,7 @@ TEST(Arguments, WrongUsageNamesTheHelp) {
 
 TEST(Arguments, EveryCommandHasHelpWithItsExitCodes) {
   for (const char* command : {"serve", "check", "status", "reload", "resume", "backfill",
-                              "snapshot", "restore", "version"}) {
+                              "snapshot", "restore", "verify", "version"}) {
     EXPECT_NE(HelpText(command).find("exit code"), std::string::npos) << command;
     EXPECT_NE(HelpText("help").find(std::string("crossfade ") + command), std::string::npos);
   }
