@@ -86,6 +86,14 @@ void Lane::SendSync(const replication::KeyName& key) {
   Queue(text, 0);
 }
 
+void Lane::SendVerify(replication::Verification::Slot slot) {
+  std::string text;
+  const uint32_t replies = process_.replicator.AskVerify(slot, text);
+  verifies_.push_back(slot);
+  for (uint32_t i = 0; i < replies; ++i) Push(Kind::kVerify, true, {});
+  Queue(text, 0);
+}
+
 // ---- Replies
 
 void Lane::OnStoreReply(std::string_view frame, uint64_t stamp) {
@@ -105,6 +113,8 @@ void Lane::OnStoreReply(std::string_view frame, uint64_t stamp) {
       return TakeDeadline(frame);
     case Kind::kSync:
       return TakeSync(frame, stamp);
+    case Kind::kVerify:
+      return TakeVerify(frame, stamp);
   }
 }
 
@@ -167,6 +177,19 @@ void Lane::TakeSync(std::string_view frame, uint64_t stamp) {
   replicator.gate().Leave(id_, {std::span(&hash, 1), false});
 }
 
+void Lane::TakeVerify(std::string_view frame, uint64_t stamp) {
+  const replication::Verification::Slot slot = verifies_.front();
+  replication::Replicator& replicator = process_.replicator;
+  const uint64_t hash = replicator.verification().At(slot).hash;
+  const replication::VerifyStep step = replicator.TakeVerifyReply(slot, frame);
+  if (step == replication::VerifyStep::kMore) return;
+  verifies_.pop_front();
+  if (step == replication::VerifyStep::kAskMore) return SendVerify(slot);
+  process_.CheckOrder(std::span(&hash, 1), false, stamp);
+  replicator.gate().Leave(id_, {std::span(&hash, 1), false});
+  process_.WantFeed();
+}
+
 // ---- The connection
 
 void Lane::OnStoreReady(bool other_process) {
@@ -215,6 +238,11 @@ void Lane::OnStoreLost() {
       process_.replicator.gate().Leave(id_, {std::span(&hash, 1), false});
       syncs_.pop_front();
     }
+  }
+  for (; !verifies_.empty(); verifies_.pop_front()) {
+    const uint64_t hash = process_.replicator.verification().At(verifies_.front()).hash;
+    process_.replicator.gate().Leave(id_, {std::span(&hash, 1), false});
+    process_.replicator.VerifyReadFailed(verifies_.front());
   }
   for (; !writes_.empty(); writes_.pop_front()) {
     process_.replicator.LoseWrite(id_, writes_.front()->record);

@@ -39,6 +39,7 @@ class Lane final : public StoreConnectionOwner {
                  uint64_t tag);
   void AskDeadline(std::string_view key);
   void SendSync(const replication::KeyName& key);
+  void SendVerify(replication::Verification::Slot slot);
 
   void MarkUnrecorded() { recorded_from_ = next_; }
   bool HasUnrecorded() const { return next_ - in_flight_.size() < recorded_from_; }
@@ -54,7 +55,7 @@ class Lane final : public StoreConnectionOwner {
   void OnStoreUnreachable() override;
 
  private:
-  enum class Kind : uint8_t { kPlain, kSkip, kWrite, kDeadline, kSync };
+  enum class Kind : uint8_t { kPlain, kSkip, kWrite, kDeadline, kSync, kVerify };
   struct Item {
     Kind kind;
     bool is_read;
@@ -70,6 +71,7 @@ class Lane final : public StoreConnectionOwner {
   void TakeWrite(ReplyTo to, std::string_view frame, uint64_t stamp);
   void TakeDeadline(std::string_view frame);
   void TakeSync(std::string_view frame, uint64_t stamp);
+  void TakeVerify(std::string_view frame, uint64_t stamp);
   void FinishWrite(ReplyTo to, std::string_view reply, uint64_t stamp);
   void HoldSyncs(bool hold);
   void ResumeWaiting();
@@ -88,6 +90,7 @@ class Lane final : public StoreConnectionOwner {
   uint64_t recorded_from_ = 0;
   std::deque<std::unique_ptr<Write>> writes_;
   std::deque<replication::KeyName> syncs_;
+  std::deque<replication::Verification::Slot> verifies_;
   ReplyTo write_to_;
   std::string held_reply_;
   uint64_t write_stamp_ = 0;

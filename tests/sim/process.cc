@@ -4,6 +4,7 @@
 
 #include "tests/sim/driver.h"
 #include "tests/sim/follower_reader.h"
+#include "tests/sim/key_verifier.h"
 #include "tests/sim/lane.h"
 #include "tests/sim/session.h"
 
@@ -117,6 +118,7 @@ Process::Process(World& of, const Plan& plan, bool may_trust)
   }
   applier_ = std::make_unique<Applier>(*this);
   syncer_ = std::make_unique<KeySyncer>(*this);
+  verifier_ = std::make_unique<KeyVerifier>(*this);
   driver_ = std::make_unique<Driver>(*this, plan, may_trust);
   if (of.config.journal != JournalMode::kNone) {
     former_ = of.disk.Read();
@@ -154,6 +156,7 @@ void Process::Tick() {
   for (auto& worker : workers) worker->Tick();
   applier_->Tick();
   if (committer && world.env.random.OneIn(10)) committer->Tick();
+  if (world.busy) verifier_->HandIn();
   WantFeed();
   After(kTickUs, [this] { Tick(); });
 }
@@ -169,6 +172,8 @@ void Process::WantFeed() {
     feed_wanted_ = false;
     applier_->Feed();
     if (!replicator.dirty().empty()) syncer_->Run();
+    verifier_->Judge();
+    verifier_->Run();
   });
 }
 

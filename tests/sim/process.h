@@ -25,6 +25,7 @@ class Applier;
 class Driver;
 class FollowerReader;
 class KeySyncer;
+class KeyVerifier;
 class Lane;
 class Process;
 class Session;
@@ -175,6 +176,7 @@ class Process final : public replication::ReplicatorEvents {
   std::deque<Plan> plans_;  // to be adopted, one after the other
   std::unique_ptr<Applier> applier_;
   std::unique_ptr<KeySyncer> syncer_;
+  std::unique_ptr<KeyVerifier> verifier_;
   std::unique_ptr<Driver> driver_;
   replication::Recovered former_;
   std::map<uint64_t, uint64_t> reported_;  // by key hash: the newest command

@@ -22,6 +22,8 @@ bool Take(std::string_view& in, std::string& text) {
   return true;
 }
 
+// As long as that of a real one: a version and a checksum.
+const std::string kTrailer(10, '~');
 constexpr std::string_view kTypes = "shlm";
 
 }  // namespace
@@ -46,10 +48,12 @@ std::string Dump(const Value& value) {
   if (const auto* members = std::get_if<Set>(&value)) {
     for (const std::string& member : *members) Put(out, member);
   }
-  return out;
+  return out + kTrailer;
 }
 
 ValueRef Undump(std::string_view payload) {
+  if (!payload.ends_with(kTrailer)) return nullptr;
+  payload.remove_suffix(kTrailer.size());
   const size_t type = payload.empty() ? kTypes.npos : kTypes.find(payload.front());
   if (type == kTypes.npos) return nullptr;
   payload.remove_prefix(1);
@@ -75,7 +79,8 @@ ValueRef Undump(std::string_view payload) {
 
 std::string Show(const Entry& entry) {
   if (!entry.value) return "(none)";
-  std::string text = Printable(Dump(*entry.value));
+  std::string text = Dump(*entry.value);
+  text = Printable(text.substr(0, text.size() - kTrailer.size()));
   if (entry.deadline_ms >= 0) text += " until " + std::to_string(entry.deadline_ms - Env::kUnixMs);
   return text;
 }

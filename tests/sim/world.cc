@@ -38,6 +38,7 @@ Config::Config(Random& random)
       dirty_keys_max(random.OneIn(6) ? random.Pick<size_t>({2, 4, 8}) : 1'000),
       journal(random.Pick(
           {JournalMode::kNone, JournalMode::kProcess, JournalMode::kProcess, JournalMode::kDisk})),
+      verified_at_once(random.Pick<uint32_t>({0, 1, 3})),
       lanes_lost(random.Percent(40)),
       follower_lost(random.Percent(50)),
       pauses(random.Percent(25)),
@@ -60,8 +61,9 @@ std::string Config::Text() const {
       std::to_string(slow_us) + "us, reads " + std::to_string(read_percent) + "%, transactions " +
       std::to_string(transaction_percent) + "%, journal " +
       std::to_string(static_cast<int>(journal)) + ", memory " + std::to_string(memory_bytes) +
-      ", dirty keys " + std::to_string(dirty_keys_max) + ", clocks " +
-      std::to_string(authority_offset_ms) + " " + std::to_string(follower_offset_ms) + ", with";
+      ", dirty keys " + std::to_string(dirty_keys_max) + ", verified " +
+      std::to_string(verified_at_once) + ", clocks " + std::to_string(authority_offset_ms) + " " +
+      std::to_string(follower_offset_ms) + ", with";
   const std::pair<bool, const char*> parts[] = {{expiry, "expiry"},
                                                 {brief, "brief"},
                                                 {whole_keyspace, "flushes"},
@@ -97,6 +99,7 @@ void Counts::Add(const Counts& other) {
   resumed += other.resumed;
   backfills_resumed += other.backfills_resumed;
   copies += other.copies;
+  verified += other.verified;
 }
 
 World::World(uint64_t seed, bool traced)
@@ -306,7 +309,8 @@ bool World::InStep() const {
   replication::Replicator& replicator = process->replicator;
   return replicator.live() && replicator.Drained() && replicator.gate().in_flight() == 0 &&
          replicator.gate().waiting() == 0 && replicator.syncs_under_way() == 0 &&
-         !replicator.AwaitsReply() && process->Idle();
+         replicator.verification().outstanding() == 0 && !replicator.AwaitsReply() &&
+         process->Idle();
 }
 
 void World::Quiet() {

@@ -8,6 +8,7 @@ APPLIER = "replication/replicator_applier.cc"
 REPLICATOR = "replication/replicator.cc"
 JOURNAL = "replication/replicator_journal.cc"
 GATE = "replication/key_gate.cc"
+VERIFY = "replication/replicator_verify.cc"
 BACKFILL = "replication/backfill/backfill.cc"
 PARTITIONS = "replication/replicator_backfill.cc"
 
@@ -56,6 +57,10 @@ bool KeyGate::TakeSome(Waiting& waiting) {
 }
 
 void KeyGate::FormerGrantWaiting() {"""
+
+VERIFY_LOST = """    const uint64_t hash = process_.replicator.verification().At(verifies_.front()).hash;
+    process_.replicator.gate().Leave(id_, {std::span(&hash, 1), false});
+"""
 
 MUTATIONS = [
     Mutation("log: appended after the reply", (
@@ -275,4 +280,33 @@ MUTATIONS = [
         "      if (replicator.PartitionIsSafe(partition)) record.finished.set(partition);\n",
         "      if (replicator.partitions().At(partition) != PartitionMode::kPending) {\n"
         "        record.finished.set(partition);\n      }\n"),
+    Mutation("verify: without the gate", (
+        ("tests/sim/key_verifier.cc", "    if (replicator.gate().TryEnter(lane.id(), keys)) {\n",
+         "    if (!keys.hashes.empty()) {\n"),
+        ("tests/sim/lane.cc", """  process_.CheckOrder(std::span(&hash, 1), false, stamp);
+  replicator.gate().Leave(id_, {std::span(&hash, 1), false});
+  process_.WantFeed();
+""", "  process_.WantFeed();\n  if (hash == stamp) return;\n"),
+        ("tests/sim/lane.cc", VERIFY_LOST, "")), model=True),
+    Mutation("verify: the gate is left before the entry is logged", (
+        ("tests/sim/lane.cc", "  if (step == replication::VerifyStep::kMore) return;\n",
+         """  if (step == replication::VerifyStep::kMore) {
+    if (replicator.verification().At(slot).replies == 1) {
+      replicator.gate().Leave(id_, {std::span(&hash, 1), false});
+    }
+    return;
+  }
+"""),
+        ("tests/sim/lane.cc", """  process_.CheckOrder(std::span(&hash, 1), false, stamp);
+  replicator.gate().Leave(id_, {std::span(&hash, 1), false});
+  process_.WantFeed();
+""", "  process_.WantFeed();\n  if (hash == stamp) return;\n"),
+        ("tests/sim/lane.cc", VERIFY_LOST,
+         "    if (process_.replicator.verification().At(verifies_.front()).replies == 0) {\n"
+         + VERIFY_LOST + "    }\n")), model=True),
+    one("verify: keys found dirty on the way are compared", VERIFY,
+        "  if (VerifyIsSuspended(entry, seq)) return", "  if (seq == 0) return"),
+    one("verify: deadlines that are near count", "replication/verification.cc",
+        "  const int64_t near_ms = now_unix_ms + std::max(margin, margin_ms);\n",
+        "  const int64_t near_ms = (now_unix_ms + margin) / 2;\n"),
 ]
