@@ -40,6 +40,7 @@ void Replicator::LogVerify(Verification::Slot slot) {
   Verification::Item& item = verification_.At(slot);
   const auto finish = [&](VerifyResult result) { verification_.Finish(slot, result); };
   if (!live() || item.era != era_) return finish(VerifyResult::kNotLive);
+  if (item.authority.moved) return verification_.Lose(slot);
   if (item.authority.refused) return finish(VerifyResult::kRefused);
   if (item.authority.too_big) return finish(VerifyResult::kTooBig);
   if (!dirty_.empty() && dirty_.AwaitsSync(item.db, item.name)) {

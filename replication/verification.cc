@@ -209,11 +209,15 @@ void Verification::TakeState(Item& item, KeySide& side, std::string_view frame, 
     side.exists = side.type != KeyType::kNone;
     return;
   }
+  // On the authority another write of the same lane may come behind TYPE.
+  const bool of_type = &side == &item.authority;
   if (!last) {
+    side.moved = side.moved || (of_type && frame.starts_with("-WRONGTYPE "));
     side.too_big = side.too_big || item.state.size() + frame.size() > limits::kVerifyStateBytes;
     if (!side.too_big) item.state += frame;
     return;
   }
+  side.moved = side.moved || (of_type && !side.exists && frame != ":-2\r\n");
   TakeDeadline(side, frame);
   // The follower was asked for what the authority has.
   if (side.exists && side.type == item.authority.type && !side.too_big) {

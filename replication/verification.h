@@ -51,6 +51,7 @@ struct KeySide {
   int64_t deadline_ms = -1;  // -1: none
   bool refused = false;      // the store replied an error instead
   bool too_big = false;
+  bool moved = false;  // written between the question for its type and that for its state
 
   bool ExpiresBy(int64_t unix_ms) const { return deadline_ms >= 0 && deadline_ms <= unix_ms; }
 };

@@ -144,6 +144,23 @@ TEST_F(VerificationTest, TypesThatDifferAreToldFromValues) {
   ExpectResults({{VerifyResult::kDiffered, 1}});
 }
 
+// Another write of the same lane may come between the two questions.
+TEST_F(VerificationTest, AKeyThatIsMadeAnewBehindItsTypeIsReadAgain) {
+  CompareDumps({Dump("one"), ":-1\r\n"}, {Dump("another"), ":-1\r\n"});
+  const std::initializer_list<std::pair<const char*, std::vector<std::string>>> moved = {
+      {"+none\r\n", {":-1\r\n"}}, {"+hash\r\n", {"-WRONGTYPE not that kind\r\n", ":-1\r\n"}}};
+  for (const auto& [type, rest] : moved) {
+    ASSERT_EQ(Ask(), Lines{"TYPE k"});
+    ASSERT_EQ(Authority({type}), VerifyStep::kAskMore);
+    AskMore();
+    for (const std::string& reply : rest) (void)r_.TakeVerifyReply(slot_, reply);
+    EXPECT_TRUE(m_.Feed().empty()) << type;
+  }
+  CompareStates({"+string\r\n", "$1\r\na\r\n", ":-1\r\n"},
+                {"+string\r\n", "$1\r\na\r\n", ":-1\r\n"});
+  ExpectResults({{VerifyResult::kMatched, 1}});
+}
+
 TEST_F(VerificationTest, ExistenceAndExpiryAreComparedAtOnce) {
   struct Case {
     std::string authority, authority_expiry, follower, follower_expiry;
