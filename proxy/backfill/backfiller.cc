@@ -180,6 +180,7 @@ bool Backfiller::Step(const ActivePlan& plan) {
     now_us = Worker::ClockUs();
   }
   active_ = backfill_->active();
+  if (backfill_->record().phase != BackfillPhase::kEnumerating) scanned_.reset();
   Publish();
   return more;
 }

@@ -302,10 +302,24 @@ bool Session::RefusedWhilePinned(const routing::CommandSpec& spec, routing::Serv
 
 namespace {
 
+// The channel on which RESP2 clients hear of keys that they track.
+constexpr std::string_view kInvalidations = "__redis__:invalidate";
+
 // Whether it is what MONITOR sends, as in +1700000000.123456 [0 127.0.0.1:6379] "GET" "k".
 bool ShowsCommand(std::string_view frame) {
   return frame.size() > 1 && frame[0] == '+' && frame[1] >= '0' && frame[1] <= '9' &&
          frame.find(" [") != frame.npos;
+}
+
+// Whether it is invalidated by a client that tracks every key, and nothing of the
+// clients' is: `p` is behind the word itself.
+bool NamesOwnKeysAlone(const char* p, const char* end) {
+  const routing::ReplyHead names = routing::ReadHead(p, end);
+  if (!names.IsAggregate() || names.elements < 1) return false;
+  for (int64_t i = 0; i < names.elements; ++i) {
+    if (!routing::IsReserved(NextText(p, end))) return false;
+  }
+  return true;
 }
 
 }  // namespace
@@ -326,6 +340,10 @@ PushKind Session::TakePush(std::string_view frame, bool awaits_confirmation) {
   const bool confirms = kind.ends_with("subscribe");
   const bool message = kind == "message" || kind == "pmessage" || kind == "smessage";
   if (!push && !confirms && !message) return PushKind::kNone;
+  if (kind == "invalidate" && NamesOwnKeysAlone(p, end)) return PushKind::kMessage;
+  if (message && NextText(p, end) == kInvalidations && NamesOwnKeysAlone(p, end)) {
+    return PushKind::kMessage;
+  }
   if (confirms) NoteSubscription(kind, NextText(p, end));
   AddFrame(frame);
   return confirms && awaits_confirmation ? PushKind::kConfirmation : PushKind::kMessage;

@@ -2,6 +2,7 @@
 #include <gtest/gtest.h>
 
 #include "tests/e2e/migration.h"
+#include "tests/support/raw_client.h"
 
 namespace crossfade::test {
 namespace {
@@ -42,6 +43,20 @@ TEST_P(ReservedKeys, AreNotListedNorCounted) {
   EXPECT_EQ(Call({"SET", "k", "v"}).text, "OK");
   EXPECT_EQ(Call({"DBSIZE"}).integer, 1);
   migration_.ExpectEqualWhenDrained();
+}
+
+TEST_P(ReservedKeys, AreNotToldOfToWhoTracksEveryKey) {
+  RawClient tracker(migration_.proxy->port());
+  tracker.Call({"HELLO", "3"});
+  ASSERT_EQ(tracker.Call({"CLIENT", "TRACKING", "ON", "BCAST"}), "+OK\r\n");
+  // As the lease is renewed, at any time.
+  RedisClient direct(migration_.legacy.port());
+  for (int i = 0; i < 3; ++i) {
+    ASSERT_TRUE(direct.Call({"SET", "crossfade:wait", "1"}).ok());
+    ASSERT_TRUE(direct.Call({"DEL", "crossfade:wait"}).ok());
+    ASSERT_TRUE(Call({"SET", "k", "v"}).ok());
+    EXPECT_EQ(tracker.Read(), ">2\r\n$10\r\ninvalidate\r\n*1\r\n$1\r\nk\r\n");
+  }
 }
 
 // They are in the new store before the copy, which finds it empty all the same.
