@@ -42,7 +42,9 @@ Value Sorted(Value list) {
 Value WithScoresAsDoubles(Value flat) {
   for (size_t i = 1; i < flat.elements.size(); i += 2) {
     char text[40];
-    std::snprintf(text, sizeof text, "%.17g", std::strtod(flat.elements[i].text.c_str(), nullptr));
+    // A small sorted set keeps no sign of a zero: -0 and 0 are one score in two encodings.
+    const double score = std::strtod(flat.elements[i].text.c_str(), nullptr) + 0.0;
+    std::snprintf(text, sizeof text, "%.17g", score);
     flat.elements[i].text = text;
   }
   return SortedPairs(std::move(flat));
