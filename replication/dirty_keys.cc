@@ -24,7 +24,7 @@ void DirtyKeys::Need(Map::iterator it) {
 }
 
 bool DirtyKeys::Mark(uint32_t db, std::string_view name, uint64_t seq) {
-  auto it = keys_.find(View{db, name});
+  auto it = keys_.find(KeyView{db, name});
   const bool clean = it == keys_.end();
   if (clean) {
     it = keys_.emplace(KeyName{db, std::string(name)}, Record{}).first;
@@ -37,18 +37,18 @@ bool DirtyKeys::Mark(uint32_t db, std::string_view name, uint64_t seq) {
 }
 
 bool DirtyKeys::Contains(uint32_t db, std::string_view name) const {
-  return keys_.find(View{db, name}) != keys_.end();
+  return keys_.find(KeyView{db, name}) != keys_.end();
 }
 
 bool DirtyKeys::Suspends(uint32_t db, std::string_view name, uint64_t seq) const {
-  const auto it = keys_.find(View{db, name});
+  const auto it = keys_.find(KeyView{db, name});
   if (it == keys_.end()) return false;
   const Record& record = it->second;
   return !(record.sync_sent > record.seq && record.sync_sent < seq);
 }
 
 bool DirtyKeys::AwaitsSync(uint32_t db, std::string_view name) const {
-  const auto it = keys_.find(View{db, name});
+  const auto it = keys_.find(KeyView{db, name});
   return it != keys_.end() && it->second.sync_logged <= it->second.seq;
 }
 
@@ -60,7 +60,7 @@ bool DirtyKeys::NextToSync(int64_t now_us, KeyName& key, SyncForm first) {
   while (!queue_.empty()) {
     KeyName next = std::move(queue_.front());
     queue_.pop_front();
-    const auto it = keys_.find(View{next.db, next.name});
+    const auto it = keys_.find(KeyView{next.db, next.name});
     if (it == keys_.end() || !it->second.requested) continue;
     if (it->second.not_before_us > now_us) {  // refused while it was queued again
       delayed_.emplace(it->second.not_before_us, std::move(next));
@@ -76,35 +76,35 @@ bool DirtyKeys::NextToSync(int64_t now_us, KeyName& key, SyncForm first) {
 }
 
 void DirtyKeys::SyncReadFailed(uint32_t db, std::string_view name) {
-  const auto it = keys_.find(View{db, name});
+  const auto it = keys_.find(KeyView{db, name});
   if (it == keys_.end() || !it->second.requested) return;
   queue_.push_back(it->first);
 }
 
 void DirtyKeys::SyncLogged(uint32_t db, std::string_view name, uint64_t seq) {
-  const auto it = keys_.find(View{db, name});
+  const auto it = keys_.find(KeyView{db, name});
   if (it == keys_.end()) return;
   it->second.requested = false;
   it->second.sync_logged = std::max(it->second.sync_logged, seq);
 }
 
 void DirtyKeys::SyncSent(uint32_t db, std::string_view name, uint64_t seq) {
-  const auto it = keys_.find(View{db, name});
+  const auto it = keys_.find(KeyView{db, name});
   if (it != keys_.end()) it->second.sync_sent = std::max(it->second.sync_sent, seq);
 }
 
 uint64_t DirtyKeys::JournalSegment(uint32_t db, std::string_view name) const {
-  const auto it = keys_.find(View{db, name});
+  const auto it = keys_.find(KeyView{db, name});
   return it == keys_.end() ? kNoSegment : it->second.segment;
 }
 
 void DirtyKeys::SetJournalSegment(uint32_t db, std::string_view name, uint64_t segment) {
-  const auto it = keys_.find(View{db, name});
+  const auto it = keys_.find(KeyView{db, name});
   if (it != keys_.end()) PutSegment(it->second, segment);
 }
 
 bool DirtyKeys::SyncApplied(uint32_t db, std::string_view name, uint64_t seq) {
-  const auto it = keys_.find(View{db, name});
+  const auto it = keys_.find(KeyView{db, name});
   if (it == keys_.end()) return false;
   if (it->second.refusals > 0) {
     it->second.refusals = 0;
@@ -120,7 +120,7 @@ bool DirtyKeys::SyncApplied(uint32_t db, std::string_view name, uint64_t seq) {
 }
 
 bool DirtyKeys::TryOtherForm(uint32_t db, std::string_view name, uint64_t seq, SyncForm refused) {
-  const auto it = keys_.find(View{db, name});
+  const auto it = keys_.find(KeyView{db, name});
   if (it == keys_.end()) return true;
   Record& record = it->second;
   if (record.refused == Other(refused)) {
@@ -135,7 +135,7 @@ bool DirtyKeys::TryOtherForm(uint32_t db, std::string_view name, uint64_t seq, S
 }
 
 void DirtyKeys::SyncRefused(uint32_t db, std::string_view name, uint64_t seq, int64_t now_us) {
-  const auto it = keys_.find(View{db, name});
+  const auto it = keys_.find(KeyView{db, name});
   if (it == keys_.end()) return;
   Record& record = it->second;
   record.seq = std::max(record.seq, seq);

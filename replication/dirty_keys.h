@@ -11,9 +11,9 @@
 #include <optional>
 #include <string>
 #include <string_view>
-#include <unordered_map>
 
 #include "config/limits.h"
+#include "replication/key_map.h"
 #include "replication/sync_forms.h"
 
 namespace crossfade::replication {
@@ -71,7 +71,7 @@ class DirtyKeys {
         ++it;
         continue;
       }
-      const auto found = keys_.find(View{key.db, key.name});
+      const auto found = keys_.find(KeyView{key.db, key.name});
       if (found != keys_.end()) found->second.not_before_us = 0;
       queue_.push_back(std::move(key));
       it = delayed_.erase(it);
@@ -112,27 +112,6 @@ class DirtyKeys {
   }
 
  private:
-  struct View {
-    uint32_t db;
-    std::string_view name;
-  };
-  struct Hash {
-    using is_transparent = void;
-    size_t operator()(const View& v) const {
-      return std::hash<std::string_view>()(v.name) ^ (v.db * 0x9E3779B97F4A7C15ull);
-    }
-    size_t operator()(const KeyName& k) const { return (*this)(View{k.db, k.name}); }
-  };
-  struct Equal {
-    using is_transparent = void;
-    bool operator()(const KeyName& a, const KeyName& b) const {
-      return a.db == b.db && a.name == b.name;
-    }
-    bool operator()(const KeyName& a, const View& b) const {
-      return a.db == b.db && a.name == b.name;
-    }
-    bool operator()(const View& a, const KeyName& b) const { return (*this)(b, a); }
-  };
   struct Record {
     uint64_t seq = 0;          // what made it dirty
     uint64_t sync_logged = 0;  // newest sync in the log
@@ -144,7 +123,7 @@ class DirtyKeys {
     int64_t not_before_us = 0;
     std::optional<SyncForm> refused;  // in this form, and the other is to be tried
   };
-  using Map = std::unordered_map<KeyName, Record, Hash, Equal>;
+  using Map = KeyMap<KeyName, Record>;
   void Need(Map::iterator it);
   void PutSegment(Record& record, uint64_t segment) {
     if (record.segment == kNoSegment) --unrecorded_[record.partition];

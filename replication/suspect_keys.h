@@ -5,12 +5,11 @@
 
 #include <cstddef>
 #include <cstdint>
-#include <functional>
 #include <string>
 #include <string_view>
-#include <unordered_map>
 
 #include "config/limits.h"
+#include "replication/key_map.h"
 
 namespace crossfade::replication {
 
@@ -21,7 +20,7 @@ class SuspectKeys {
   bool overflowed() const { return overflowed_; }
 
   void Add(uint32_t db, std::string_view name) {
-    const auto at = keys_.find(View{db, name});
+    const auto at = keys_.find(KeyView{db, name});
     if (at != keys_.end()) {
       at->second = round_;
     } else if (keys_.size() >= limits::kSuspectKeysMax) {
@@ -31,10 +30,10 @@ class SuspectKeys {
     }
   }
   bool Contains(uint32_t db, std::string_view name) const {
-    return overflowed_ || keys_.find(View{db, name}) != keys_.end();
+    return overflowed_ || keys_.find(KeyView{db, name}) != keys_.end();
   }
   void Remove(uint32_t db, std::string_view name) {
-    const auto at = keys_.find(View{db, name});
+    const auto at = keys_.find(KeyView{db, name});
     if (at != keys_.end()) keys_.erase(at);
   }
   // What was not kept was compared again, and is equal.
@@ -57,25 +56,7 @@ class SuspectKeys {
     uint32_t db;
     std::string name;
   };
-  struct View {
-    uint32_t db;
-    std::string_view name;
-  };
-  struct Hash {
-    using is_transparent = void;
-    size_t operator()(const View& v) const {
-      return std::hash<std::string_view>()(v.name) ^ (v.db * 0x9E3779B97F4A7C15ull);
-    }
-    size_t operator()(const Key& k) const { return (*this)(View{k.db, k.name}); }
-  };
-  struct Equal {
-    using is_transparent = void;
-    template <class A, class B>
-    bool operator()(const A& a, const B& b) const {
-      return a.db == b.db && std::string_view(a.name) == std::string_view(b.name);
-    }
-  };
-  std::unordered_map<Key, uint32_t, Hash, Equal> keys_;  // and when it was found
+  KeyMap<Key, uint32_t> keys_;  // and when it was found
   uint32_t round_ = 0;
   bool overflowed_ = false;
 };

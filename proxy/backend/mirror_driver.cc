@@ -400,7 +400,7 @@ void MirrorDriver::StartMirroring(const ActivePlan& plan) {
     return;
   }
   // The keys are counted again, now that no write goes unrecorded.
-  if (const Status begun = backfiller_.Begin(*authority, *follower); !begun) {
+  if (const Status begun = backfiller_.Begin(plan, *authority, *follower); !begun) {
     return SetProgress("connecting", "the backfill can't begin: " + begun.error().message);
   }
   SetProgress("copying", "");

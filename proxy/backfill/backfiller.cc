@@ -51,7 +51,6 @@ std::string PairOf(const config::Settings& settings) {
 
 Status Backfiller::Open(const config::Plan& plan) {
   const config::Settings& settings = plan.settings;
-  plan_digest_ = plan.digest;
   const std::string pair = PairOf(settings);
   const bool disk = settings.journal.mode == config::JournalMode::kDisk;
   Result<std::unique_ptr<FileSpool>> file = FileSpool::OpenTemporary();
@@ -121,7 +120,8 @@ Status Backfiller::Measure(StoreClient& authority, StoreClient& follower) {
   return {};
 }
 
-Status Backfiller::Begin(StoreClient& authority, StoreClient& follower) {
+Status Backfiller::Begin(const ActivePlan& plan, StoreClient& authority, StoreClient& follower) {
+  plan_digest_ = plan.plan->digest;
   active_ = false;
   if (const Status found = Measure(authority, follower); !found) return found;
   if (const Status begun = backfill_->Begin(); !begun) return begun;
@@ -148,8 +148,10 @@ Status Backfiller::Resume(const replication::Recovered& former) {
   measured_ = false;
   if (const Status resumed = backfill_->Resume(record, former.dirty); !resumed) return resumed;
   active_ = true;
-  spdlog::info("the backfill goes on phase={} partitions_finished={} keys_found={}",
-               replication::Name(record.phase), record.finished.count(), record.names);
+  spdlog::info("the backfill goes on phase={} partitions_finished={} keys_found={} begun_under={}",
+               replication::Name(record.phase), record.finished.count(), record.names,
+               row->plan_digest);
+  plan_digest_ = row->plan_digest;
   return {};
 }
 

@@ -49,7 +49,7 @@ class Backfiller : public replication::BackfillPorts {
   std::optional<replication::PartitionSet> Former();
 
   // The replicator has begun to copy. Keys of both stores are enumerated.
-  Status Begin(StoreClient& authority, StoreClient& follower);
+  Status Begin(const ActivePlan& plan, StoreClient& authority, StoreClient& follower);
   // The replicator resumes in the partitions that Former told. Goes on once the stores
   // are connected: Measure.
   Status Resume(const replication::Recovered& former);
@@ -93,7 +93,7 @@ class Backfiller : public replication::BackfillPorts {
 
   Core& core_;
   const Interrupt& interrupt_;
-  std::string plan_digest_;
+  std::string plan_digest_;                   // of the plan that the backfill was begun under
   std::unique_ptr<config::Catalog> catalog_;  // null: nothing outlasts the process
   std::unique_ptr<FileSpool> file_;
   std::unique_ptr<replication::Backfill> backfill_;

@@ -42,10 +42,10 @@ class StreamRebuild {
 
   const char* Run() {
     if (!ReadPendingIds() || !AddEntries()) return kNotAStream;
-    if (entries_ + placeholders_.size() == 0) AddNothing();
-    SetId(entries_ + placeholders_.size());
+    if (entries_ + deleted_.size() == 0) AddNothing();
+    SetId(entries_ + deleted_.size());
     for (StreamGroup& group : stream_.groups) AddGroup(group);
-    if (!placeholders_.empty()) RemovePlaceholders();
+    if (!deleted_.empty()) RemoveDeleted();
     return nullptr;
   }
 
@@ -65,20 +65,21 @@ class StreamRebuild {
     return true;
   }
 
-  void AddPlaceholder(std::string_view id) {
+  // An entry that is pending and was deleted: only one that is there can be claimed.
+  void AddDeleted(std::string_view id) {
     rebuild_.Append({"XADD", rebuild_.key, id, "deleted", ""});
-    placeholders_.push_back(id);
+    deleted_.push_back(id);
     if (entries_ == 0) ++trimmed_;
   }
 
   // What was trimmed away is so here too: it is no deletion that a stream remembers.
-  void RemovePlaceholders() {
-    const size_t behind = placeholders_.size() - trimmed_;
+  void RemoveDeleted() {
+    const size_t behind = deleted_.size() - trimmed_;
     if (trimmed_ > 0) {
       rebuild_.Append({"XTRIM", rebuild_.key, "MAXLEN", std::to_string(entries_ + behind)});
     }
     Pieces removed(rebuild_, {"XDEL", rebuild_.key});
-    for (size_t i = trimmed_; i < placeholders_.size(); ++i) removed.Add(placeholders_[i]);
+    for (size_t i = trimmed_; i < deleted_.size(); ++i) removed.Add(deleted_[i]);
     removed.Finish();
     SetId(entries_);  // they have left traces
   }
@@ -94,14 +95,14 @@ class StreamRebuild {
       if (!ReadId(entry.id, id) || id <= last) return false;
       last = id;
       for (; pending != pending_.end() && pending->id < id; ++pending) {
-        AddPlaceholder(pending->text);
+        AddDeleted(pending->text);
       }
       if (pending != pending_.end() && pending->id == id) ++pending;
       command.assign({"XADD", rebuild_.key, entry.id});
       command.insert(command.end(), entry.fields.begin(), entry.fields.end());
       rebuild_.Append(command);
     }
-    for (; pending != pending_.end(); ++pending) AddPlaceholder(pending->text);
+    for (; pending != pending_.end(); ++pending) AddDeleted(pending->text);
     return entries.whole();
   }
 
@@ -162,9 +163,9 @@ class StreamRebuild {
 
   Rebuild& rebuild_;
   StreamState& stream_;
-  std::vector<NamedId> pending_;  // of all groups, by id
-  std::vector<std::string_view> placeholders_;
-  size_t trimmed_ = 0;  // of them, those before all entries
+  std::vector<NamedId> pending_;           // of all groups, by id
+  std::vector<std::string_view> deleted_;  // that are added, claimed, and removed again
+  size_t trimmed_ = 0;                     // of them, those before all entries
   size_t entries_ = 0;
 };
 

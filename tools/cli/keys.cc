@@ -1,24 +1,15 @@
 // What is done about single keys: `sync`, and the quarantine.
 #include <cstdio>
-#include <ctime>
 #include <nlohmann/json.hpp>
 
 #include "tools/cli/admin_client.h"
 #include "tools/cli/commands.h"
+#include "tools/cli/time_text.h"
 
 namespace crossfade::cli {
 namespace {
 
 using nlohmann::json;
-
-std::string TimeText(int64_t unix_ms) {
-  const std::time_t seconds = unix_ms / 1000;
-  std::tm broken{};
-  gmtime_r(&seconds, &broken);
-  char text[32];
-  std::strftime(text, sizeof(text), "%Y-%m-%dT%H:%M:%SZ", &broken);
-  return text;
-}
 
 int Post(const Arguments& arguments, const std::string& path, json order) {
   AdminClient client(arguments.admin, arguments.token);
