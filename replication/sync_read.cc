@@ -3,6 +3,7 @@
 #include <limits>
 
 #include "config/check.h"
+#include "replication/effects/chunks.h"
 #include "routing/resp/encode.h"
 #include "routing/resp/request.h"
 
@@ -12,27 +13,17 @@ namespace {
 constexpr std::string_view kReadState =
     "return {redis.call(unpack(ARGV)), redis.call('PEXPIRETIME', KEYS[1])}";
 
-uint32_t AppendValueRead(const KeyName& key, std::string& out) {
+uint32_t AppendValueRead(const KeyToSync& key, std::string& out) {
+  if (!key.cursor.empty()) {
+    AppendChunkRead(key.type, key.name, key.cursor, key.elements, out);
+    return 1;
+  }
   if (key.form == SyncForm::kTypewise) return AppendStateReads(key.type, key.name, out);
   routing::AppendCommand(out, {"DUMP", key.name});
   return 1;
 }
 
-}  // namespace
-
-uint32_t AppendSyncRead(const KeyName& key, std::string& out) {
-  if (AsksForType(key)) {
-    routing::AppendCommand(out, {"TYPE", key.name});
-    return 0;
-  }
-  routing::AppendCommand(out, {"MULTI"});
-  const uint32_t reads = AppendValueRead(key, out);
-  routing::AppendCommand(out, {"PEXPIRETIME", key.name});
-  routing::AppendCommand(out, {"EXEC"});
-  return reads + 2;
-}
-
-void AppendSyncScript(const KeyName& key, std::string& out) {
+void AppendScript(const KeyToSync& key, std::string& out) {
   std::string read;
   AppendValueRead(key, read);
   routing::RequestDecoder decoder;
@@ -43,6 +34,28 @@ void AppendSyncScript(const KeyName& key, std::string& out) {
   std::vector<std::string_view> script = {"EVAL_RO", kReadState, "1", key.name};
   script.insert(script.end(), decoder.args().begin(), decoder.args().end());
   routing::AppendCommand(out, script);
+}
+
+}  // namespace
+
+uint32_t AppendSyncRead(const KeyToSync& key, std::string& out) {
+  if (AsksForSize(key)) {
+    routing::AppendCommand(out, {"MEMORY", "USAGE", key.name});
+    return 0;
+  }
+  if (AsksForType(key)) {
+    routing::AppendCommand(out, {"TYPE", key.name});
+    return 0;
+  }
+  if (key.by_script) {
+    AppendScript(key, out);
+    return 0;
+  }
+  routing::AppendCommand(out, {"MULTI"});
+  const uint32_t reads = AppendValueRead(key, out);
+  routing::AppendCommand(out, {"PEXPIRETIME", key.name});
+  routing::AppendCommand(out, {"EXEC"});
+  return reads + 2;
 }
 
 }  // namespace crossfade::replication

@@ -1,5 +1,6 @@
 #include "tests/sim/lane.h"
 
+#include "replication/sync_read.h"
 #include "routing/resp/encode.h"
 #include "routing/resp/reply.h"
 #include "routing/slot.h"
@@ -74,14 +75,11 @@ void Lane::AskDeadline(std::string_view key) {
   Queue(text, 0);
 }
 
-void Lane::SendSync(const replication::KeyName& key) {
+void Lane::SendSync(const replication::KeyToSync& key) {
   std::string text;
-  routing::AppendCommand(text, {"MULTI"});
-  routing::AppendCommand(text, {"DUMP", key.name});
-  routing::AppendCommand(text, {"PEXPIRETIME", key.name});
-  routing::AppendCommand(text, {"EXEC"});
+  const uint32_t before = replication::AppendSyncRead(key, text);
   syncs_.push_back(key);
-  for (int i = 0; i < 3; ++i) Push(Kind::kSkip, true, {});
+  for (uint32_t i = 0; i < before; ++i) Push(Kind::kSkip, true, {});
   Push(Kind::kSync, true, {});
   Queue(text, 0);
 }
@@ -158,21 +156,18 @@ void Lane::FinishWrite(ReplyTo to, std::string_view reply, uint64_t stamp) {
 }
 
 void Lane::TakeSync(std::string_view frame, uint64_t stamp) {
-  const replication::KeyName key = syncs_.front();
+  replication::KeyToSync key = syncs_.front();
   syncs_.pop_front();
   const uint64_t hash = routing::KeyHash(key.db, key.name);
   replication::Replicator& replicator = process_.replicator;
-  const char* p = frame.data();
-  const char* end = p + frame.size();
-  const routing::ReplyHead head = routing::ReadHead(p, end);
-  if (head.IsAggregate() && head.elements == 2) {
+  const uint64_t logged = replicator.log().head_seq();
+  const replication::SyncStep step =
+      replicator.TakeSyncReply(key, frame, std::to_string(process_.authority.run),
+                               process_.now_us(), process_.world.env.UnixMs());
+  if (step == replication::SyncStep::kAskMore) return SendSync(key);
+  if (replicator.log().head_seq() != logged) {
     process_.CheckOrder(std::span(&hash, 1), false, stamp);
-    const std::string_view dump = routing::FirstValue({p, static_cast<size_t>(end - p)});
-    const std::string_view expiry(dump.end(), static_cast<size_t>(end - dump.end()));
-    replicator.FinishSync(key, dump, expiry);
     process_.WantFeed();
-  } else {
-    replicator.SyncReadRefused(key, process_.now_us());
   }
   replicator.gate().Leave(id_, {std::span(&hash, 1), false});
 }
