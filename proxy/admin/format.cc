@@ -3,6 +3,7 @@
 #include <algorithm>
 #include <cmath>
 #include <cstdio>
+#include <ctime>
 
 namespace crossfade::proxy {
 namespace {
@@ -51,6 +52,17 @@ std::string FormatUptime(uint64_t milliseconds) {
   if (seconds < 3600) return pair(seconds / 60, "m", seconds % 60, "s");
   if (seconds < 86'400) return pair(seconds / 3600, "h", seconds / 60 % 60, "m");
   return pair(seconds / 86'400, "d", seconds / 3600 % 24, "h");
+}
+
+std::string FormatTime(int64_t unix_ms) {
+  const std::time_t seconds = unix_ms / 1000;
+  std::tm utc{};
+  gmtime_r(&seconds, &utc);
+  char text[32];
+  std::strftime(text, sizeof(text), "%Y-%m-%dT%H:%M:%S", &utc);
+  char milliseconds[8];
+  std::snprintf(milliseconds, sizeof(milliseconds), ".%03dZ", static_cast<int>(unix_ms % 1000));
+  return std::string(text) + milliseconds;
 }
 
 std::string FormatRate(double per_second) {

@@ -4,10 +4,10 @@
 #include <string>
 
 #include "config/values.h"
+#include "proxy/admin/format.h"
 #include "proxy/journal/segment_files.h"
 #include "replication/journal/recovery.h"
 #include "tools/cli/commands.h"
-#include "tools/cli/time_text.h"
 
 namespace crossfade::cli {
 namespace {
@@ -72,7 +72,7 @@ bool PrintSegment(const std::string& name, std::string_view bytes,
   if (header) {
     std::printf(", mode %s, created %s\n  %s\n",
                 header->mode == replication::JournalMode::kDisk ? "disk" : "process",
-                TimeText(header->created_unix_ms).c_str(), header->pair.c_str());
+                proxy::FormatTime(header->created_unix_ms).c_str(), header->pair.c_str());
   } else {
     std::printf("\n");
   }
@@ -80,7 +80,7 @@ bool PrintSegment(const std::string& name, std::string_view bytes,
   while (reader.Next(block)) {
     std::printf("  block %llu at byte %zu, %s, %zu bytes, done up to %llu\n",
                 static_cast<unsigned long long>(block.header.number), block.offset,
-                TimeText(block.header.unix_ms).c_str(), block.stored_bytes,
+                proxy::FormatTime(block.header.unix_ms).c_str(), block.stored_bytes,
                 static_cast<unsigned long long>(block.header.low_water));
     uint64_t intent = block.header.first_intent;
     replication::RecordReader records(block.records);

@@ -2,9 +2,9 @@
 #include <cstdio>
 #include <nlohmann/json.hpp>
 
+#include "proxy/admin/format.h"
 #include "tools/cli/admin_client.h"
 #include "tools/cli/commands.h"
-#include "tools/cli/time_text.h"
 
 namespace crossfade::cli {
 namespace {
@@ -50,8 +50,9 @@ int List(const Arguments& arguments) {
   for (const json& key : list["keys"]) {
     std::printf("db %u  %s  since %s, %u attempts%s\n    %s\n", key.value("db", 0u),
                 key.value("key", "").c_str(),
-                TimeText(key.value("first_seen_ms", int64_t{0})).c_str(), key.value("attempts", 0u),
-                key.value("accepted", false) ? ", accepted" : "", key.value("reason", "").c_str());
+                proxy::FormatTime(key.value("first_seen_ms", int64_t{0})).c_str(),
+                key.value("attempts", 0u), key.value("accepted", false) ? ", accepted" : "",
+                key.value("reason", "").c_str());
   }
   const size_t shown = list["keys"].size();
   if (shown < count) {

@@ -11,7 +11,6 @@
 #include "tools/cli/commands.h"
 #include "tools/cli/key_report.h"
 #include "tools/cli/store_choice.h"
-#include "tools/cli/time_text.h"
 
 namespace crossfade::cli {
 namespace {
@@ -97,7 +96,7 @@ Status RestoreRun::Check() {
 
 int RestoreRun::TellCheck() {
   const std::string store = (header_.role.empty() ? "" : header_.role + " ") + header_.address;
-  const std::string created = TimeText(header_.created_unix_ms);
+  const std::string created = proxy::FormatTime(header_.created_unix_ms);
   std::string text = arguments_.file + " is whole: " + FormatCount(totals_.keys) + " keys of " +
                      store + " (redis " + header_.version + "), begun " + created + ", " +
                      FormatBytes(totals_.payload_bytes) + " of dumps in " +

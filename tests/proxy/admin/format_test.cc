@@ -62,6 +62,11 @@ TEST(Format, QuantilesAreBucketEnds) {
   EXPECT_EQ(FormatQuantile(counts, 0.99), ">67 s");
 }
 
+TEST(Format, MomentsAreInUtc) {
+  EXPECT_EQ(FormatTime(0), "1970-01-01T00:00:00.000Z");
+  EXPECT_EQ(FormatTime(1'769'860'800'042), "2026-01-31T12:00:00.042Z");
+}
+
 TEST(Format, TerminalsGetNoControlBytes) {
   EXPECT_EQ(Printable("a\x1b[31mb\nc\x7f"), "a [31mb c ");
   EXPECT_EQ(Printable("größe"), "größe");
