@@ -5,7 +5,6 @@
 namespace crossfade::replication {
 namespace {
 
-constexpr std::string_view kMagic = "CFSNAPSH";
 constexpr uint32_t kMarkMagic = 0x53455253;  // "SRES"
 using MarkFields = std::array<uint64_t, 5>;
 
@@ -24,12 +23,7 @@ std::string EncodeSnapshotHeader(const SnapshotHeader& header) {
   for (const std::string* text : {&header.run_id, &header.version, &header.role, &header.address}) {
     AppendText(*text, texts);
   }
-  std::string out(kMagic);
-  AppendFixed(kSnapshotVersion, out);
-  AppendFixed(static_cast<uint32_t>(texts.size()), out);
-  out += texts;
-  AppendFixed(Checksum32(out), out);
-  return out;
+  return EncodeFileHeader(kSnapshotFile, texts);
 }
 
 bool ParseSnapshotTexts(std::string_view bytes, SnapshotHeader& header) {

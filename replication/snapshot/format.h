@@ -8,14 +8,11 @@
 #include <string>
 #include <string_view>
 
-#include "replication/frame.h"
+#include "replication/framed_file.h"
 
 namespace crossfade::replication {
 
-inline constexpr uint32_t kSnapshotVersion = 1;
-inline constexpr size_t kSnapshotPrefixBytes = 8 + 4 + 4;
-inline constexpr size_t kSnapshotChecksumBytes = 4;
-inline constexpr size_t kSnapshotTextsMax = 64 * 1024;
+inline constexpr FileKind kSnapshotFile{"CFSNAPSH", 1, "a snapshot"};
 inline constexpr uint32_t kSnapshotBlockMagic = 0x4B4C4253;  // "SBLK"
 inline constexpr uint32_t kSnapshotEndMagic = 0x444E4553;    // "SEND"
 // From so many bytes of records on a block is written.
@@ -59,10 +56,9 @@ struct SnapshotRecord {
 
 // Four numbers behind each frame's lengths.
 using SnapshotFields = std::array<uint64_t, 4>;
-inline constexpr size_t kSnapshotFrameHeadBytes = FrameHeadBytes(SnapshotFields().size());
 
 std::string EncodeSnapshotHeader(const SnapshotHeader& header);
-// Of the n bytes behind the prefix; false when they are no such texts.
+// Of what the header holds; false when they are no such texts.
 bool ParseSnapshotTexts(std::string_view bytes, SnapshotHeader& header);
 
 void AppendSnapshotRecord(const SnapshotRecord& record, std::string& out);

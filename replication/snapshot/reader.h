@@ -9,6 +9,7 @@
 
 #include "config/result.h"
 #include "replication/byte_stream.h"
+#include "replication/framed_file.h"
 #include "replication/snapshot/format.h"
 
 namespace crossfade::replication {
@@ -21,40 +22,32 @@ struct SnapshotBlock {
 
 class SnapshotReader {
  public:
-  explicit SnapshotReader(ByteSource& source) : source_(source) {}
+  explicit SnapshotReader(ByteSource& source) : frames_(source) {}
 
   Status ReadHeader();
   const SnapshotHeader& header() const { return header_; }
   // Tells snapshots apart.
-  uint64_t id() const { return id_; }
+  uint64_t id() const { return frames_.id(); }
 
   // False behind the end record: then all of it was whole.
   Result<bool> Next(SnapshotBlock& block);
   // What failed is the source, not what it holds.
-  bool unreadable() const { return unreadable_; }
+  bool unreadable() const { return frames_.unreadable(); }
 
   // Behind what was read whole.
-  uint64_t offset() const { return offset_; }
+  uint64_t offset() const { return frames_.offset(); }
   // Of what was read.
   const SnapshotTotals& totals() const { return totals_; }
   bool has_functions() const { return has_functions_; }
 
  private:
-  // So many bytes to the end of `to`; fewer when the source ends.
-  Status Fill(std::string& to, size_t size);
-  tl::unexpected<Error> Cut() const;
-  tl::unexpected<Error> Damaged(const std::string& what) const;
   Status CheckRecords(const SnapshotBlock& block);
   Status CheckEnd(const SnapshotFields& fields);
 
-  ByteSource& source_;
+  FramedReader frames_;
   SnapshotHeader header_;
-  uint64_t id_ = 0;
-  uint64_t offset_ = 0;
   SnapshotTotals totals_;
   bool has_functions_ = false;
-  bool unreadable_ = false;
-  std::string stored_, content_;
 };
 
 // What an unfinished file is good for.

@@ -180,7 +180,7 @@ TEST(Snapshot, RecordsThatDoNotFitTheirBlockAreDamage) {
 TEST(Snapshot, OfAnotherVersionOrNoSnapshotAtAll) {
   std::string later = EncodeSnapshotHeader(kHeader);
   later[8] = 2;
-  later.resize(later.size() - kSnapshotChecksumBytes);
+  later.resize(later.size() - kFileChecksumBytes);
   AppendFixed(Checksum32(later), later);
   EXPECT_EQ(ReadAll(later).problem, "of version 2; this crossfade reads version 1");
   for (const char* foreign : {"REDIS0010 and more of it", "REDIS", "C0"}) {
