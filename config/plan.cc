@@ -5,6 +5,7 @@
 #include <utility>
 
 #include "config/secrets.h"
+#include "config/sections.h"
 #include "config/tls.h"
 #include "config/values.h"
 #include "config/verify_section.h"
@@ -137,6 +138,16 @@ void AddVerify(const VerifySettings& verify, Lines& lines) {
   }
 }
 
+void AddArtifacts(const Settings& settings, Lines& lines) {
+  const ArtifactSettings& artifacts = settings.artifacts;
+  if (artifacts.dir != DefaultArtifactsDir(settings.journal)) {
+    lines["artifacts.dir"] = TextValue(artifacts.dir);
+  }
+  if (artifacts.keep != ArtifactSettings().keep) {
+    lines["artifacts.keep"] = std::to_string(artifacts.keep);
+  }
+}
+
 // Routes go by their names, so that one more does not change the others' lines;
 // their order is a line of its own.
 void AddRoutes(const std::vector<Route>& routes, Lines& lines) {
@@ -223,6 +234,7 @@ Lines LinesOf(const Settings& settings) {
   AddBackfill(settings.backfill, lines);
   AddOwnership(settings.ownership, lines);
   AddVerify(settings.verify, lines);
+  AddArtifacts(settings, lines);
   AddRoutes(settings.routes, lines);
   AddAllow(settings.allow, lines);
   if (settings.users) AddUsers(*settings.users, lines);

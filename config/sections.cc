@@ -18,7 +18,7 @@ using namespace std::chrono_literals;
 
 const Keys kRootKeys = {
     {"listen", "workers", "stores", "stage", "mirror", "reads", "allow", "limits", "admin", "log",
-     "users", "journal", "ownership", "backfill", "verify"},
+     "users", "journal", "ownership", "backfill", "verify", "artifacts"},
     {"gates", "fences", "approvals"}};
 const Keys kListenKeys = {{"address", "mode", "tls"}};
 const Keys kStoresKeys = {{"legacy", "new"}};
@@ -31,6 +31,7 @@ const Keys kLimitsKeys = {{"clients", "pinned", "request", "client_output", "mem
 const Keys kJournalKeys = {{"dir", "mode", "disk", "on_error"}};
 const Keys kBackfillKeys = {
     {"keys_per_second", "bytes_per_second", "max_authority_p99", "auto_start", "existing"}};
+const Keys kArtifactsKeys = {{"dir", "keep"}};
 const Keys kAdminKeys = {{"listen", "token", "token_file"}, {"tokens_file"}};
 const Keys kLogKeys = {{"level", "format"}};
 
@@ -157,6 +158,16 @@ void ReadBackfill(const Section& root, BackfillSettings& backfill) {
       backfill.existing);
 }
 
+void ReadArtifacts(const Section& root, const std::string& folder, Settings& settings) {
+  settings.artifacts.dir = DefaultArtifactsDir(settings.journal);
+  const std::optional<Section> section = root.Child("artifacts", kArtifactsKeys);
+  if (!section) return;
+  if (const auto dir = section->Text("dir", "the path of a folder"); dir && !dir->empty()) {
+    settings.artifacts.dir = (std::filesystem::path(folder) / *dir).lexically_normal().string();
+  }
+  section->Count("keep", 0, 10'000, settings.artifacts.keep);
+}
+
 // Others connect to it: it must be one address.
 void ReadAdvertised(const Section& section, const char* key, std::optional<Endpoint>& endpoint) {
   constexpr const char* kExpected = "host:port, [v6]:port or unix:PATH that clients can reach";
@@ -265,6 +276,10 @@ std::optional<std::string> SecretFromFile(const Section& section, std::string_vi
   return std::move(*secret);
 }
 
+std::string DefaultArtifactsDir(const JournalSettings& journal) {
+  return journal.dir.empty() ? "" : journal.dir + "/artifacts";
+}
+
 Settings ReadSections(const Entry& root, const std::string& folder, Problems& problems) {
   Settings settings;
   const Section section(root, "", kRootKeys, problems);
@@ -280,6 +295,7 @@ Settings ReadSections(const Entry& root, const std::string& folder, Problems& pr
   ReadBackfill(section, settings.backfill);
   ReadOwnership(section, settings.ownership);
   ReadVerify(section, settings.verify);
+  ReadArtifacts(section, folder, settings);
   settings.routes = ReadRoutes(section, problems);
   settings.allow = ReadAllow(section, problems);
   ReadLimits(section, settings.limits);

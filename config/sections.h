@@ -36,6 +36,9 @@ std::optional<std::vector<User>> ReadUsers(const Section& root, const std::strin
 std::optional<std::string> SecretFromFile(const Section& section, std::string_view key,
                                           const std::string& folder);
 
+// Where artifacts go unless `artifacts.dir` says it; empty: nowhere.
+std::string DefaultArtifactsDir(const JournalSettings& journal);
+
 // What must hold between settings of different sections.
 void CheckConsistency(const Settings& settings, Problems& problems);
 

@@ -142,6 +142,13 @@ struct VerifySettings {
   std::chrono::milliseconds expiry_tolerance{100};
 };
 
+// What is left of a verification or a backfill for later: reports and delta logs.
+struct ArtifactSettings {
+  std::string dir;     // empty: nowhere
+  uint32_t keep = 20;  // runs of each kind; 0: none is kept at all
+  bool Wanted() const { return !dir.empty() && keep > 0; }
+};
+
 enum class LogFormat { kText, kJson };
 
 struct Settings {
@@ -155,6 +162,7 @@ struct Settings {
   BackfillSettings backfill;
   OwnershipSettings ownership;
   VerifySettings verify;
+  ArtifactSettings artifacts;
   std::vector<Route> routes;  // in order; the last is always "default" and matches everything
   std::vector<AllowedCommand> allow;
   std::optional<std::vector<User>> users;  // nothing: the authority authenticates clients

@@ -19,11 +19,11 @@ struct BadInput {
 const BadInput kBadInputs[] = {
     {"unknown key", "wrokers: 2\n",
      "c.yaml:4: wrokers: unknown key, expected one of listen, workers, stores, stage, mirror, "
-     "reads, allow, limits, admin, log, users, journal, ownership, backfill, verify; did you mean "
-     "workers?"},
+     "reads, allow, limits, admin, log, users, journal, ownership, backfill, verify, artifacts; "
+     "did you mean workers?"},
     {"unknown key unlike any", "zzz: 2\n",
      "c.yaml:4: zzz: unknown key, expected one of listen, workers, stores, stage, mirror, reads, "
-     "allow, limits, admin, log, users, journal, ownership, backfill, verify"},
+     "allow, limits, admin, log, users, journal, ownership, backfill, verify, artifacts"},
     {"unknown key in a section", "mirror: {memry: 1GiB}\n",
      "c.yaml:4: mirror.memry: unknown key, expected one of ack, ack_timeout, memory, "
      "follower_data, scripts, undeclared_keys, big_key; did you mean memory?"},
@@ -37,7 +37,11 @@ const BadInput kBadInputs[] = {
      "c.yaml:4: admin.token: found no space after the colon, expected key: value"},
     {"key with control characters", "\"a\\nb\": 1\n",
      "c.yaml:4: a\\x0ab: unknown key, expected one of listen, workers, stores, stage, mirror, "
-     "reads, allow, limits, admin, log, users, journal, ownership, backfill, verify"},
+     "reads, allow, limits, admin, log, users, journal, ownership, backfill, verify, artifacts"},
+    {"too many artifacts", "artifacts: {keep: 10001}\n",
+     "c.yaml:4: artifacts.keep: found '10001', expected a whole number from 0 to 10000"},
+    {"artifacts without a folder", "artifacts: {dir: []}\n",
+     "c.yaml:4: artifacts.dir: found a list, expected the path of a folder"},
     {"journal mode", "journal: {mode: always}\n",
      "c.yaml:4: journal.mode: found 'always', expected one of process, disk, none"},
     {"small journal", "journal: {disk: 1MiB}\n",
@@ -218,16 +222,16 @@ const BadInput kBadInputs[] = {
 const BadInput kBadFiles[] = {
     {"empty", "",
      "c.yaml:1: found nothing, expected a map with listen, workers, stores, stage, mirror, reads, "
-     "allow, limits, admin, log, users, journal, ownership, backfill, verify"},
+     "allow, limits, admin, log, users, journal, ownership, backfill, verify, artifacts"},
     {"comments only", "# nothing\n\n# here\n",
      "c.yaml:1: found nothing, expected a map with listen, workers, stores, stage, mirror, reads, "
-     "allow, limits, admin, log, users, journal, ownership, backfill, verify"},
+     "allow, limits, admin, log, users, journal, ownership, backfill, verify, artifacts"},
     {"text", "hunter2\n",
      "c.yaml:1: found text, expected a map with listen, workers, stores, stage, mirror, reads, "
-     "allow, limits, admin, log, users, journal, ownership, backfill, verify"},
+     "allow, limits, admin, log, users, journal, ownership, backfill, verify, artifacts"},
     {"list", "- a\n- b\n",
      "c.yaml:1: found a list, expected a map with listen, workers, stores, stage, mirror, reads, "
-     "allow, limits, admin, log, users, journal, ownership, backfill, verify"},
+     "allow, limits, admin, log, users, journal, ownership, backfill, verify, artifacts"},
     {"two documents", kStores + "---\nworkers: 2\n",
      "c.yaml:4: found more behind the end of the YAML document, expected one"},
     {"text in front", ",stores: {}\nworkers: 1\n",

@@ -116,6 +116,20 @@ log: {level: debug, format: json}
   EXPECT_EQ(settings.log_format, LogFormat::kJson);
 }
 
+TEST(Loader, ArtifactsLieInTheJournalsFolderUnlessOneIsNamed) {
+  const Settings none = Load(kStores);
+  EXPECT_EQ(none.artifacts.dir, "");
+  EXPECT_FALSE(none.artifacts.Wanted());
+  const Settings beside = Load(kStores + "journal: {dir: /var/lib/crossfade}\n");
+  EXPECT_EQ(beside.artifacts.dir, "/var/lib/crossfade/artifacts");
+  EXPECT_EQ(beside.artifacts.keep, 20u);
+  EXPECT_TRUE(beside.artifacts.Wanted());
+  const Settings named = Load(kStores + "artifacts: {dir: /srv/runs, keep: 3}\n");
+  EXPECT_EQ(named.artifacts.dir, "/srv/runs");
+  EXPECT_EQ(named.artifacts.keep, 3u);
+  EXPECT_FALSE(Load(kStores + "artifacts: {dir: /srv/runs, keep: 0}\n").artifacts.Wanted());
+}
+
 TEST(Loader, AWindowMayGoOverMidnight) {
   const auto window = Load(kStores + "verify: {window: '22:30-05:00'}\n").verify.window;
   for (const uint32_t inside : {22u * 60 + 30, 23u * 60, 0u, 4u * 60 + 59}) {
