@@ -5,6 +5,7 @@
 #include <map>
 
 #include "proxy/acceptor.h"
+#include "proxy/artifacts/run_artifacts.h"
 #include "proxy/backend/key_orders.h"
 #include "proxy/backend/mirror_driver.h"
 #include "proxy/backend/verifier.h"
@@ -103,6 +104,7 @@ struct Server::Impl {
   std::vector<std::shared_ptr<RouteCounters>> counters;  // by id
   std::vector<std::unique_ptr<Listener>> listeners;
   std::vector<std::unique_ptr<Acceptor>> acceptors;
+  std::unique_ptr<RunArtifacts> artifacts;  // told by the two below
   std::unique_ptr<MirrorDriver> driver;
   std::unique_ptr<OwnerKeeper> keeper;
   RecentDeltas deltas;
@@ -219,7 +221,10 @@ Status Server::Start() {
   }
   impl.driver = std::make_unique<MirrorDriver>(impl.core, impl.plan);
   impl.verifier = std::make_unique<Verifier>(impl.core, impl.plan);
+  impl.artifacts = std::make_unique<RunArtifacts>(impl.core, impl.plan);
+  impl.verifier->AddSink(*impl.artifacts);
   impl.verifier->AddSink(impl.deltas);
+  impl.driver->backfiller().SetSink(*impl.artifacts);
   impl.MakeKeeper();
   if (const Status journal = impl.BeginJournal(); !journal) return journal;
   impl.keeper->Start(impl.plan->mirrors);
@@ -258,6 +263,7 @@ void Server::Publish(config::PlanPtr plan) {
   impl.OnEveryWorker([&active](Worker& worker) { worker.Adopt(active); });
   if (!active->mirrors) impl.keeper->SetNeeded(false);
   impl.plan = active;
+  impl.artifacts->SetPlan(active);
   impl.driver->SetPlan(active);
   impl.verifier->SetPlan(active);
 }
@@ -335,6 +341,7 @@ Snapshot Server::TakeSnapshot() const {
   const MirrorDriver::Progress progress = impl.driver->progress();
   snapshot.backfill = BackfillOf(impl.driver->backfiller().progress());
   AddMirrorState(impl_->core, progress, snapshot);
+  snapshot.artifacts = impl.artifacts->Figures();
   return snapshot;
 }
 

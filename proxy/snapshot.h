@@ -68,6 +68,15 @@ struct JournalSnapshot {
   uint64_t blocks = 0, syncs = 0, failures = 0;
 };
 
+struct ArtifactsSnapshot {
+  std::string state = "off";  // "off", "ok", "failed"
+  std::string reason;         // why the last run's could not be written
+  std::string dir;            // absolute
+  uint64_t keep = 0;          // runs of each kind
+  std::string last;           // folder of the last run that is whole; empty: none since the start
+  uint64_t written = 0, failures = 0;  // runs
+};
+
 struct BackfillSnapshot {
   std::string phase = "none";  // "none", "enumerating", "copying", "done"
   bool paused = false;
@@ -127,6 +136,7 @@ struct Snapshot {
   std::map<std::string, uint64_t> drift;    // by reason
 
   JournalSnapshot journal;
+  ArtifactsSnapshot artifacts;
 
   // Whether the follower is exact, but for what is under way; not once a script may
   // have written keys that it does not declare.

@@ -104,6 +104,7 @@ constexpr Path kPaths[] = {{"/", "GET"},
                            {"/api/v1/sync", "POST"},
                            {"/api/v1/quarantine", "GET or POST"},
                            {"/api/v1/resume", "POST"},
+                           {"/api/v1/report", "GET"},
                            {"/api/v1/verify", "GET, POST, DELETE"},
                            {"/api/v1/verify/differences", "GET"}};
 
@@ -329,6 +330,9 @@ void AdminServer::Impl::AddApi(DataPlane& plane, ControlPort& control) {
 }
 
 void AdminServer::Impl::AddVerify(DataPlane& plane) {
+  http.Get("/api/v1/report", [&plane](const httplib::Request&, httplib::Response& response) {
+    Respond(response, 200, ArtifactsJson(plane.TakeSnapshot()));
+  });
   http.Get("/api/v1/verify", [&plane](const httplib::Request&, httplib::Response& response) {
     Respond(response, 200, VerifyJson(plane.VerifyReports()));
   });

@@ -197,6 +197,20 @@ void WriteJournal(Writer& out, const Snapshot& s) {
              "Times the intent journal could not be written.", s.journal.failures);
 }
 
+void WriteVerification(Writer& out, const Snapshot& s) {
+  WriteByKey(out, "crossfade_verify_keys_total", "result",
+             "Keys whose verification has ended, by result.", s.verified);
+  WriteByKey(out, "crossfade_verify_differences_total", "kind",
+             "Keys that verification found different, by kind.", s.verify_differences);
+  out.Single("crossfade_verify_keys_that_differ", "gauge",
+             "Keys found different and not repaired: they are not read from the new store.",
+             s.keys_that_differ);
+  out.Family("crossfade_artifact_runs_total", "counter",
+             "Verifications and backfills whose report was kept, or could not be.");
+  out.Sample({{"result", "written"}}, s.artifacts.written);
+  out.Sample({{"result", "failed"}}, s.artifacts.failures);
+}
+
 void WriteMirror(Writer& out, const Snapshot& s) {
   out.Single("crossfade_mirror_lag_seconds", "gauge",
              "Age of the oldest write that the follower has not applied; 0 when none.",
@@ -222,13 +236,6 @@ void WriteMirror(Writer& out, const Snapshot& s) {
              s.effects);
   WriteByKey(out, "crossfade_drift_total", "reason",
              "Follower replies that differed from the authority's, by reason.", s.drift);
-  WriteByKey(out, "crossfade_verify_keys_total", "result",
-             "Keys whose verification has ended, by result.", s.verified);
-  WriteByKey(out, "crossfade_verify_differences_total", "kind",
-             "Keys that verification found different, by kind.", s.verify_differences);
-  out.Single("crossfade_verify_keys_that_differ", "gauge",
-             "Keys found different and not repaired: they are not read from the new store.",
-             s.keys_that_differ);
   const auto used = std::count_if(s.missing_commands.begin(), s.missing_commands.end(),
                                   [](const auto& command) { return command.second; });
   out.Single("crossfade_missing_commands", "gauge",
@@ -323,6 +330,7 @@ std::string RenderMetrics(const Snapshot& snapshot, const ReloadHistory& reloads
   WriteReads(out, snapshot);
   WriteMirror(out, snapshot);
   WriteJournal(out, snapshot);
+  WriteVerification(out, snapshot);
   WriteScripts(out, snapshot);
   WriteOwnership(out, snapshot.ownership);
   WriteProxy(out, snapshot, reloads);

@@ -85,6 +85,11 @@ ordered_json BackfillJson(const BackfillSnapshot& b) {
           {"error", b.error}};
 }
 
+ordered_json ArtifactsDocument(const ArtifactsSnapshot& a) {
+  return {{"state", a.state}, {"reason", a.reason},   {"dir", a.dir},          {"keep", a.keep},
+          {"last", a.last},   {"written", a.written}, {"failures", a.failures}};
+}
+
 void AddMirror(ordered_json& document, const Snapshot& s, const config::Settings& settings) {
   document.update({{"mirror_state", s.mirror_state},
                    {"mirror_detail", s.mirror_detail},
@@ -110,6 +115,7 @@ void AddMirror(ordered_json& document, const Snapshot& s, const config::Settings
                      {"blocks", s.journal.blocks},
                      {"syncs", s.journal.syncs},
                      {"failures", s.journal.failures}}},
+                   {"artifacts", ArtifactsDocument(s.artifacts)},
                    {"ack_timeouts", s.ack_timeouts},
                    {"effects", s.effects},
                    {"drift", s.drift},
@@ -234,6 +240,10 @@ std::string PlanJson(const config::Plan& plan) {
 }
 
 std::string ReloadJson(const ReloadOutcome& outcome) { return Dump(OutcomeDocument(outcome)); }
+
+std::string ArtifactsJson(const Snapshot& snapshot) {
+  return Dump(ArtifactsDocument(snapshot.artifacts));
+}
 
 std::string DoneJson(const std::string& done) { return Dump({{"done", done}}); }
 

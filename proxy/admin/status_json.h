@@ -27,6 +27,8 @@ std::string StatusJson(const StatusInput& input);
 // The canonical text, with "(secret)" for each password and token.
 std::string PlanJson(const config::Plan& plan);
 std::string ReloadJson(const ReloadOutcome& outcome);
+// Where runs leave their reports, and whether that works.
+std::string ArtifactsJson(const Snapshot& snapshot);
 std::string DoneJson(const std::string& done);
 // The "reason" of a request's body; empty when it has none.
 std::string ReasonOf(const std::string& body);

@@ -207,11 +207,20 @@ class Renderer {
     keys += "  effects " + Sum(now_.at("effects"));
     Line("dirty", keys);
     Journal(now_.at("journal"));
+    Artifacts();
     const json& missing = now_.at("missing_commands");
     if (!missing.at("used").empty()) {
       Line("missing", Warn("new lacks commands that clients use: " + Names(missing.at("used"))) +
                           "; what they write is synced");
     }
+  }
+
+  // Only what an operator has to act upon.
+  void Artifacts() {
+    const json artifacts = now_.value("artifacts", json::object());
+    if (artifacts.value("state", "") != "failed") return;
+    Line("reports", Bad("FAILED") +
+                        "  the last run's artifacts are not kept: " + Text(artifacts.at("reason")));
   }
 
   void Journal(const json& journal) {

@@ -92,7 +92,9 @@ void MirrorDriver::Stop() {
   }
   wake_.notify_all();
   interrupt_.Raise();
-  if (thread_.joinable()) thread_.join();
+  if (!thread_.joinable()) return;
+  thread_.join();
+  backfiller_.Stopped();
 }
 
 Result<StoreClient> MirrorDriver::Connect(const StoreLink& link) {

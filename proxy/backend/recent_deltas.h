@@ -21,7 +21,8 @@ class RecentDeltas final : public DeltaSink {
     kept_.pop_front();
     ++dropped_;
   }
-  void PassEnded(const VerifyReport&) override {}
+  void PassBegan(const VerifyReport&) override {}
+  void PassEnded(VerifyReport&) override {}
 
   struct Listing {
     std::vector<Delta> deltas;  // oldest first

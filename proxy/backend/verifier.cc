@@ -165,6 +165,7 @@ void Verifier::RunPass(const VerifyOptions& options, uint64_t id) {
   pass.authority_run_id = core_.authority().run_id();
   pass.follower_run_id = core_.follower().run_id();
   Publish(pass);
+  for (DeltaSink* sink : sinks_) sink->PassBegan(pass.report);
   Conclude(pass, Carry(pass));
 }
 

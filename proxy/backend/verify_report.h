@@ -57,6 +57,8 @@ struct VerifyReport {
   uint64_t extra_kept = 0;
   uint64_t deltas_dropped = 0;  // differences that were counted, but not kept to be repaired
   std::vector<replication::Difference> examples;
+  std::string artifact;        // where its report and delta log are; empty: nowhere
+  std::string artifact_error;  // why they are not there, although they should be
 
   bool Ended() const { return ended_unix_ms != 0; }
   uint64_t Compared() const;

@@ -121,6 +121,7 @@ Status Backfiller::Measure(StoreClient& authority, StoreClient& follower) {
 }
 
 Status Backfiller::Begin(const ActivePlan& plan, StoreClient& authority, StoreClient& follower) {
+  EndRun("given_up", "the copy begins again");
   plan_digest_ = plan.plan->digest;
   active_ = false;
   if (const Status found = Measure(authority, follower); !found) return found;
@@ -129,6 +130,7 @@ Status Backfiller::Begin(const ActivePlan& plan, StoreClient& authority, StoreCl
     synced_bytes_ = replicator.counters().synced_bytes;
   });
   active_ = true;
+  BeginRun(false);
   SetError("");
   return {};
 }
@@ -152,10 +154,12 @@ Status Backfiller::Resume(const replication::Recovered& former) {
                replication::Name(record.phase), record.finished.count(), record.names,
                row->plan_digest);
   plan_digest_ = row->plan_digest;
+  resumed_ = true;
   return {};
 }
 
 void Backfiller::Abandon() {
+  EndRun("given_up", "nothing is known of any key any more");
   backfill_->Abandon();
   active_ = false;
   Publish();
@@ -165,6 +169,7 @@ bool Backfiller::Step(const ActivePlan& plan) {
   SaveOrders();
   if (!active()) return false;
   const int64_t begun_us = Worker::ClockUs();
+  if (std::exchange(resumed_, false)) BeginRun(true);
   if (begun_us < retry_us_) return false;
   bool more = true;
   int64_t now_us = begun_us;
@@ -182,6 +187,7 @@ bool Backfiller::Step(const ActivePlan& plan) {
     now_us = Worker::ClockUs();
   }
   active_ = backfill_->active();
+  if (!active()) EndRun("done", "");
   if (backfill_->record().phase != BackfillPhase::kEnumerating) scanned_.reset();
   Publish();
   return more;

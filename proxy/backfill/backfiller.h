@@ -17,6 +17,7 @@
 #include "proxy/backend/store_client.h"
 #include "proxy/backfill/authority_latency.h"
 #include "proxy/backfill/backfill_order.h"
+#include "proxy/backfill/backfill_report.h"
 #include "proxy/backfill/file_spool.h"
 #include "proxy/core.h"
 #include "replication/backfill/backfill.h"
@@ -43,7 +44,9 @@ class Backfiller : public replication::BackfillPorts {
 
   Backfiller(Core& core, const Interrupt& interrupt) : core_(core), interrupt_(interrupt) {}
 
-  // Before anything else; refused when what is on the disk is another migration's.
+  // Told of every backfill. Before anything else; must outlive it.
+  void SetSink(BackfillSink& sink) { sink_ = &sink; }
+  // Before anything that follows; refused when what is on the disk is another migration's.
   Status Open(const config::Plan& plan);
   // What the catalog says is finished; nothing when no backfill was under way.
   std::optional<replication::PartitionSet> Former();
@@ -56,6 +59,8 @@ class Backfiller : public replication::BackfillPorts {
   Status Measure(StoreClient& authority, StoreClient& follower);
   // Nothing is known of any key any more.
   void Abandon();
+  // The thread that drives it has ended.
+  void Stopped() { EndRun("stopped", ""); }
   bool active() const { return active_.load(); }
   // Some milliseconds of work. True when there is more to do at once.
   bool Step(const ActivePlan& plan);
@@ -87,6 +92,9 @@ class Backfiller : public replication::BackfillPorts {
   void Adapt(const ActivePlan& plan, int64_t now_us);
   void SaveOrders();
   Status SaveQuarantine();
+  // backfill_runs.cc
+  void BeginRun(bool resumed);
+  void EndRun(const char* state, const std::string& reason);
   bool Waits() const { return paused() || !measured_; }
   void Publish();
   void SetError(std::string error);
@@ -111,8 +119,12 @@ class Backfiller : public replication::BackfillPorts {
   int64_t scanned_us_ = 0;
 
   bool measured_ = false;  // it is known what to enumerate
+  bool resumed_ = false;   // and not begun to go on
   bool paused_saved_ = false;
   int64_t quarantine_saved_us_ = 0;
+  BackfillSink* sink_ = nullptr;
+  BackfillReport run_;  // ended, or not begun: its state is empty
+  uint64_t bytes_before_run_ = 0;
 
   std::atomic<bool> active_{false}, paused_{false}, save_now_{false};
   std::atomic<uint64_t> quarantine_saved_{0};  // its changes

@@ -186,7 +186,10 @@ class BackfillScale : public ::testing::Test {
     migration_.config.backfill["keys_per_second"] =
         std::to_string(Wanted("CROSSFADE_BACKFILL_RATE", 0));
   }
-  ~BackfillScale() override { std::filesystem::remove_all(dir()); }
+  ~BackfillScale() override {
+    migration_.proxy.reset();  // it writes there
+    std::filesystem::remove_all(dir());
+  }
   std::string dir() const { return migration_.fresh.dir() + "/journal"; }
   void Fill() {
     RedisClient legacy(migration_.legacy.port());

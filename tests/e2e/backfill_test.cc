@@ -18,7 +18,10 @@ class Backfill : public ::testing::TestWithParam<int> {
     migration_.config.workers = GetParam();
     migration_.config.journal = {{"mode", "process"}, {"dir", dir()}};
   }
-  ~Backfill() override { std::filesystem::remove_all(dir()); }
+  ~Backfill() override {
+    migration_.proxy.reset();  // it writes there
+    std::filesystem::remove_all(dir());
+  }
 
   std::string dir() const { return migration_.fresh.dir() + "/journal"; }
   // Small ones, in two databases.

@@ -21,7 +21,10 @@ class Journal : public ::testing::TestWithParam<std::string> {
     migration_.config.reads = {{"follower", "100%"}, {"staleness", "50ms"}};
     migration_.config.journal = {{"mode", GetParam()}, {"dir", dir()}};
   }
-  ~Journal() override { std::filesystem::remove_all(dir()); }
+  ~Journal() override {
+    migration_.proxy.reset();  // it writes there
+    std::filesystem::remove_all(dir());
+  }
 
   std::string dir() const { return migration_.fresh.dir() + "/journal"; }
   void Write(const std::string& prefix, int count) {

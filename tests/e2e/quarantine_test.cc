@@ -26,7 +26,10 @@ class Quarantine : public ::testing::Test {
     EXPECT_TRUE(legacy.Call({"SET", "bad:1", "one"}).ok());
     EXPECT_TRUE(legacy.Call({"RPUSH", "bad:2", "a", "b"}).ok());
   }
-  ~Quarantine() override { std::filesystem::remove_all(dir()); }
+  ~Quarantine() override {
+    migration_.proxy.reset();  // it writes there
+    std::filesystem::remove_all(dir());
+  }
   std::string dir() const { return migration_.fresh.dir() + "/journal"; }
   nlohmann::json List() {
     const HttpAnswer answer = migration_.proxy->Http("GET", "/api/v1/quarantine");

@@ -49,6 +49,7 @@ std::string ToYaml(const ProxyConfig& config, uint16_t port, uint16_t admin_port
       << "stage: " << config.stage << "\n";
   AppendMap(out, "mirror", config.mirror);
   AppendMap(out, "journal", config.journal);
+  AppendMap(out, "artifacts", config.artifacts);
   AppendMap(out, "backfill", config.backfill);
   AppendMap(out, "ownership", config.ownership);
   AppendMap(out, "verify", config.verify);

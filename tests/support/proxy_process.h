@@ -33,6 +33,7 @@ struct ProxyConfig {
   std::map<std::string, std::string> verify;
   std::map<std::string, std::string> reads;
   std::map<std::string, std::string> journal;
+  std::map<std::string, std::string> artifacts;
   // As fast as it goes, whatever the machine does beside.
   std::map<std::string, std::string> backfill = {
       {"keys_per_second", "0"}, {"bytes_per_second", "0B"}, {"max_authority_p99", "0ms"}};

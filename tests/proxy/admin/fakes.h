@@ -57,6 +57,7 @@ inline proxy::Snapshot SampleSnapshot() {
   s.log_collapses = 1;
   s.dirty_keys = 5;
   s.journal = {"failed", "no space left", 512, 40, 3, 2};
+  s.artifacts = {"failed", "the disk is full", "/srv/runs", 20, "/srv/runs/one", 6, 2};
   s.syncs_under_way = 4;
   s.quarantined_keys = 13;
   s.syncs_typewise = 11;

@@ -83,6 +83,11 @@ TEST_F(AdminServerTest, StatusHasTheSnapshotAndThePlan) {
 }
 
 TEST_F(AdminServerTest, ThePlanComesWithoutSecrets) {
+  const json report = json::parse(Get("/api/v1/report").body);
+  EXPECT_EQ(report["dir"], "/srv/runs");
+  EXPECT_EQ(report["last"], "/srv/runs/one");
+  EXPECT_EQ(report["state"], "failed");
+  EXPECT_EQ(report["reason"], "the disk is full");
   const json plan = json::parse(Get("/api/v1/plan").body);
   EXPECT_EQ(plan["digest"], control_.CurrentPlan()->digest);
   const std::string text = plan["text"];

@@ -217,6 +217,8 @@ const std::vector<Row> kRows = {
     {"crossfade_dirty_keys", "gauge", {}, 5},
     {"crossfade_missing_commands", "gauge", {}, 1},
     {"crossfade_quarantined_keys", "gauge", {}, 13},
+    {"crossfade_artifact_runs_total", "counter", {{"result", "written"}}, 6},
+    {"crossfade_artifact_runs_total", "counter", {{"result", "failed"}}, 2},
     {"crossfade_syncs_under_way", "gauge", {}, 4},
     {"crossfade_ack_timeouts_total", "counter", {}, 6},
     {"crossfade_scripts_total", "counter", {{"verdict", "undeclared"}}, 3},

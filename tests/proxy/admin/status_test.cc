@@ -97,6 +97,8 @@ TEST(StatusText, TellsWhatMatters) {
   EXPECT_TRUE(Has(text, "replay 20  undeclared 3")) << text;
   EXPECT_TRUE(Has(text, "NOT EXACT  3 calls may have written keys")) << text;
   EXPECT_TRUE(Has(text, "half_open  trips 3")) << text;
+  EXPECT_TRUE(
+      Has(text, "reports  FAILED  the last run's artifacts are not kept: the disk is full"));
   EXPECT_TRUE(Has(text, " evicting: it uses 10 bytes\n")) << text;
   EXPECT_TRUE(Has(text, "reads    SUSPENDED  the authority has evicted keys\n")) << text;
   EXPECT_TRUE(Has(text, "canary           follower 100%")) << text;
