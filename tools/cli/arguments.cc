@@ -15,6 +15,7 @@ struct Command {
   bool takes_file = false;
   std::vector<std::string_view> verbs{};  // one of them stands behind it, before the file
   bool takes_keys = false;
+  bool file_optional = false;
 };
 
 const std::vector<Command>& Commands() {
@@ -43,6 +44,12 @@ const std::vector<Command>& Commands() {
       {"verify",
        {"--repair", "--yes", "--delete-extra", "--stop", "--sample", "--prefix", "--rate", "--json",
         "--admin", "--token"}},
+      {"report",
+       {"--dir", "--format", "--list", "--check", "--deltas", "--admin", "--token"},
+       true,
+       {},
+       false,
+       true},
       {"version", {}},
       {"help", {}}};
   return commands;
@@ -87,6 +94,21 @@ Result<bool> SetVerifyOption(Arguments& arguments, const std::string& option,
   return true;
 }
 
+// True when it is one of report's that take a value.
+Result<bool> SetReportOption(Arguments& arguments, const std::string& option,
+                             const std::string& value) {
+  if (option == "--dir") {
+    arguments.report.dir = value;
+    return true;
+  }
+  if (option != "--format") return false;
+  if (value != "md" && value != "html" && value != "json") {
+    return Usage("--format: expected md, html or json", arguments.command);
+  }
+  arguments.report.format = value;
+  return true;
+}
+
 // The flag's place, nullptr when the option takes a value.
 bool* FlagOf(Arguments& arguments, const std::string& option) {
   if (option == "--watch") return &arguments.watch;
@@ -99,6 +121,8 @@ bool* FlagOf(Arguments& arguments, const std::string& option) {
   if (option == "--yes") return &arguments.verify.yes;
   if (option == "--delete-extra") return &arguments.verify.delete_extra;
   if (option == "--stop") return &arguments.verify.stop;
+  if (option == "--list") return &arguments.report.list;
+  if (option == "--deltas") return &arguments.report.deltas;
   return nullptr;
 }
 
@@ -106,6 +130,9 @@ Status SetOption(Arguments& arguments, const std::string& option, const std::str
   const Result<bool> of_verify = SetVerifyOption(arguments, option, value);
   if (!of_verify) return tl::unexpected(of_verify.error());
   if (*of_verify) return {};
+  const Result<bool> of_report = SetReportOption(arguments, option, value);
+  if (!of_report) return tl::unexpected(of_report.error());
+  if (*of_report) return {};
   if (option == "--config") {
     arguments.config = value;
   } else if (option == "--admin") {
@@ -185,6 +212,22 @@ Status ParseWord(const Command& command, const std::vector<std::string>& words, 
   return SetOption(arguments, option, words[++at]);
 }
 
+Status CheckReport(const Arguments& arguments) {
+  const auto& report = arguments.report;
+  if (report.list && (!arguments.file.empty() || report.deltas)) {
+    return Usage("crossfade report: --list is about all runs, and not their differences", "report");
+  }
+  if (report.deltas && arguments.check) {
+    return Usage("crossfade report: either --deltas or --check", "report");
+  }
+  const bool lines = report.list || report.deltas;
+  if (lines && !report.format.empty() && report.format != "json") {
+    return Usage("crossfade report: of --list and --deltas there is text, or --format json",
+                 "report");
+  }
+  return {};
+}
+
 // Of snapshot and restore.
 Status CheckStore(const Arguments& arguments) {
   const std::string& command = arguments.command;
@@ -243,7 +286,7 @@ Result<Arguments> ParseArguments(const std::vector<std::string>& words,
   if (!arguments.values.empty() && arguments.verb != "throttle") {
     return Usage("bounds are for crossfade backfill throttle", arguments.command);
   }
-  if (found->takes_file && arguments.file.empty()) {
+  if (found->takes_file && !found->file_optional && arguments.file.empty()) {
     return Usage("crossfade " + arguments.command + ": which FILE?", arguments.command);
   }
   if (found->name == "resume" && arguments.reason.empty()) {
@@ -251,6 +294,9 @@ Result<Arguments> ParseArguments(const std::vector<std::string>& words,
   }
   if (found->name == "snapshot" || found->name == "restore") {
     if (const Status fine = CheckStore(arguments); !fine) return tl::unexpected(fine.error());
+  }
+  if (found->name == "report") {
+    if (const Status fine = CheckReport(arguments); !fine) return tl::unexpected(fine.error());
   }
   if ((arguments.verify.yes || arguments.verify.delete_extra) && !arguments.verify.repair) {
     return Usage("--yes and --delete-extra are for --repair", "verify");

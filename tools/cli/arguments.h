@@ -20,12 +20,12 @@ struct Arguments {
   bool watch = false;
   bool json = false;
   std::string config;
-  std::string file;   // of check, journal, snapshot, restore
+  std::string file;   // of check, journal, snapshot, restore; which run, of report
   std::string url;    // of snapshot and restore: a store without a configuration
   std::string store;  // which one of the configuration: "legacy", "new"; empty: legacy
   bool resume = false;
   bool replace = false;
-  bool check = false;  // of restore: look at the file alone
+  bool check = false;  // of restore and report: look at the files alone
   std::string admin = kDefaultAdmin;
   std::string token;
   std::string reason;             // of resume
@@ -45,6 +45,12 @@ struct Arguments {
     std::string prefix;
     uint64_t keys_per_second = 0;  // 0: as fast as it goes
   } verify;
+  struct Report {
+    std::string dir;     // empty: the running proxy is asked
+    std::string format;  // "md", "html", "json"; empty: for people
+    bool list = false;
+    bool deltas = false;
+  } report;
   std::optional<uint16_t> port;        // embedded mode
   std::optional<uint16_t> admin_port;  // embedded mode
 };

@@ -27,6 +27,7 @@ int RunResume(const Arguments& arguments);
 int RunSnapshot(const Arguments& arguments);
 int RunRestore(const Arguments& arguments);
 int RunVerify(const Arguments& arguments);
+int RunReport(const Arguments& arguments);
 
 // "crossfade: MESSAGE" on standard error.
 void PrintError(const std::string& message);

@@ -18,6 +18,7 @@ usage:
   crossfade snapshot FILE --config FILE   all keys of a store into a file, to go back to
   crossfade restore FILE --config FILE    and into a store again
   crossfade verify [--repair [--yes]]   compare all keys of both stores, and copy what differs
+  crossfade report [latest|RUN]         what a verification or a backfill found and did
   crossfade version
   crossfade COMMAND --help              options and exit codes
 
@@ -209,8 +210,33 @@ compared, what differs, and what was left out and why. Ctrl-C only ends the watc
   --stop           end the verification that is under way
   --json           progress as JSON objects, one a line, the last is the result
 
+The end says where the report and the delta log are; `crossfade report` shows them.
+
 exit codes: 0 clean, or repaired; 1 differences are left; 2 could not run, was stopped, or
             no key begins with the prefix
+)";
+
+constexpr char kReport[] =
+    R"(usage: crossfade report [latest|KIND|RUN|FOLDER] [--format md|html|json] [--deltas]
+                        [--check] [--dir DIR] [--admin URL] [--token T]
+       crossfade report --list [--check] [--format json] [--dir DIR] [--admin URL] [--token T]
+
+Each verification and each backfill leaves a folder in artifacts.dir: its report, and the
+delta log of what a verification found different. Shows the last one, the last one of a
+kind (verify, scheduled, backfill), or one by its name or number, behind a check of all
+its files. A run that was interrupted is said to be, and never taken for whole.
+
+  --dir DIR       where the runs are; without it the running proxy is asked. A FOLDER is
+                  a single run's, wherever it is; both need no proxy
+  --format F      md (as it lies there), html (one page that needs nothing else), or json
+  --deltas        the differences instead, a line each (--format json: an object each).
+                  Bytes of a key that can't be printed, and backslashes, are \xNN
+  --check         only check the files: SHA256SUMS, the delta log's own checksums, and
+                  that they belong together. The checksums are no signature
+  --list          all runs, oldest first; with --check, each of them checked
+
+exit codes: 0 shown, and whole; 1 damaged, interrupted, or there is no such run; 2 there is
+            no folder, no run at all, the proxy can't be reached, or wrong usage
 )";
 
 constexpr char kVersion[] = "usage: crossfade version\n\nexit code: 0\n";
@@ -230,6 +256,7 @@ std::string HelpText(const std::string& command) {
   if (command == "snapshot") return kSnapshot;
   if (command == "restore") return kRestore;
   if (command == "verify") return kVerify;
+  if (command == "report") return kReport;
   if (command == "version") return kVersion;
   return kAll;
 }

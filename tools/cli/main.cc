@@ -42,6 +42,7 @@ int Main(int argc, char** argv) {
   if (arguments->command == "snapshot") return RunSnapshot(*arguments);
   if (arguments->command == "restore") return RunRestore(*arguments);
   if (arguments->command == "verify") return RunVerify(*arguments);
+  if (arguments->command == "report") return RunReport(*arguments);
   std::printf("crossfade %s\n", proxy::kVersion);
   return kDone;
 }

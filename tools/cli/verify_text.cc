@@ -84,6 +84,16 @@ std::string Repaired(const json& pass) {
   return left > 0 ? text + "\n" : text;
 }
 
+// Where the report is, or why it is nowhere.
+std::string Artifact(const json& pass) {
+  if (!pass.contains("artifact")) return "";  // a proxy of before
+  const std::string error = pass.value("artifact_error", "");
+  if (!error.empty()) return "the report could not be kept: " + proxy::Printable(error) + "\n";
+  const std::string folder = pass.value("artifact", "");
+  if (folder.empty()) return "no report is kept: artifacts.dir is not set\n";
+  return "the report is in " + proxy::Printable(folder) + " (crossfade report)\n";
+}
+
 }  // namespace
 
 json PassOf(const json& answer, uint64_t id) {
@@ -116,10 +126,10 @@ std::string VerifySummary(const json& pass, const Arguments::Verify& asked) {
   if (Sum(skipped) > 0) {
     text += FormatCount(Sum(skipped)) + " not compared (" + Counts(skipped) + ")\n";
   }
-  if (differences == 0) return text;
+  if (differences == 0) return text + Artifact(pass);
   text += Examples(pass);
-  return text +
-         (Number(pass, "repairs_wanted") > 0 || asked.yes ? Repaired(pass) : Plan(pass, asked));
+  text += Number(pass, "repairs_wanted") > 0 || asked.yes ? Repaired(pass) : Plan(pass, asked);
+  return text + Artifact(pass);
 }
 
 int VerifyOutcome(const json& pass, std::string& why) {

@@ -55,6 +55,14 @@ TEST(Arguments, EachCommandTakesItsOptions) {
   EXPECT_EQ(verify->verify.keys_per_second, 100u);
   EXPECT_FALSE(Parse({"verify"})->verify.repair);
   EXPECT_EQ(Parse({"verify"})->verify.sample, 10'000u);
+  const auto report = Parse({"report", "17", "--deltas", "--format", "json", "--dir=d"});
+  ASSERT_TRUE(report);
+  EXPECT_EQ(report->file, "17");
+  EXPECT_TRUE(report->report.deltas);
+  EXPECT_EQ(report->report.format, "json");
+  EXPECT_EQ(report->report.dir, "d");
+  EXPECT_EQ(Parse({"report"})->file, "");
+  EXPECT_TRUE(Parse({"report", "--list", "--check"})->report.list);
   EXPECT_EQ(Parse({"--version"})->command, "version");
   EXPECT_EQ(Parse({"--help"})->command, "help");
   EXPECT_TRUE(Parse({"check", "--help"})->help);
@@ -114,6 +122,13 @@ TEST(Arguments, WrongUsageNamesTheHelp) {
       {"restore", "f"},
       {"restore", "f", "--check", "--replace"},
       {"restore", "f", "--check", "--url", "u"},
+      {"report", "1", "2"},
+      {"report", "--format", "pdf"},
+      {"report", "--deltas", "--format", "html"},
+      {"report", "--deltas", "--check"},
+      {"report", "--list", "--deltas"},
+      {"report", "--list", "1"},
+      {"verify", "--dir", "d"},
       {"status", "-w"}};
   for (const auto& words : wrong) {
     const auto parsed = Parse(words);
@@ -124,7 +139,7 @@ TEST(Arguments, WrongUsageNamesTheHelp) {
 
 TEST(Arguments, EveryCommandHasHelpWithItsExitCodes) {
   for (const char* command : {"serve", "check", "status", "reload", "resume", "backfill",
-                              "snapshot", "restore", "verify", "version"}) {
+                              "snapshot", "restore", "verify", "report", "version"}) {
     EXPECT_NE(HelpText(command).find("exit code"), std::string::npos) << command;
     EXPECT_NE(HelpText("help").find(std::string("crossfade ") + command), std::string::npos);
   }

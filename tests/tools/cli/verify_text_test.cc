@@ -49,6 +49,20 @@ TEST(VerifyText, SaysHowManyWereComparedAndWhatWasLeftOut) {
             "1,190 keys compared: all are equal\n10 not compared (expiring 10)\n");
 }
 
+TEST(VerifyText, SaysWhereTheReportIsOrWhyItIsNowhere) {
+  json pass = Pass();
+  pass["artifact"] = "/runs/one";
+  pass["artifact_error"] = "";
+  const auto ends_with = [&pass](const char* line) {
+    return VerifySummary(pass, {}).ends_with(line);
+  };
+  EXPECT_TRUE(ends_with("\nthe report is in /runs/one (crossfade report)\n"));
+  pass["artifact"] = "";
+  EXPECT_TRUE(ends_with("\nno report is kept: artifacts.dir is not set\n"));
+  pass["artifact_error"] = "the disk is full\x1b";
+  EXPECT_TRUE(ends_with("\nthe report could not be kept: the disk is full \n"));
+}
+
 TEST(VerifyText, ShowsExamplesOfWhatDiffers) {
   const std::string text = VerifySummary(Differing(), {});
   EXPECT_NE(text.find("3 differ (extra 1, value 2)"), std::string::npos) << text;
