@@ -15,9 +15,11 @@
 #include <deque>
 #include <mutex>
 #include <optional>
+#include <set>
 #include <string>
 #include <string_view>
 #include <thread>
+#include <utility>
 #include <vector>
 
 #include "proxy/active_plan.h"
@@ -53,11 +55,12 @@ class Verifier {
     uint64_t seed = 0;
     uint64_t doubts = 0;  // of the mirror's exactness, when it began
     std::string authority_run_id, follower_run_id;
-    std::vector<replication::Difference> found;  // bounded; to be repaired
-    bool again = false;                          // what was repaired is compared again
-    uint32_t failures = 0;                       // to walk on, one behind the other
-    Clock::time_point due{};                     // of the next key, where they are paced
-    Clock::time_point clocks_due{};              // of another look at the stores' clocks
+    std::vector<replication::Difference> found;               // bounded; to be repaired
+    bool again = false;                                       // what was repaired is compared again
+    std::set<std::pair<uint32_t, std::string>> differ_again;  // of the last few
+    uint32_t failures = 0;                                    // to walk on, one behind the other
+    Clock::time_point due{};         // of the next key, where they are paced
+    Clock::time_point clocks_due{};  // of another look at the stores' clocks
   };
 
   struct Stores {

@@ -167,7 +167,10 @@ void Verifier::Account(Pass& pass) {
   seen_ = now;
   for (replication::Difference& difference : differences) {
     Tell(pass, pass.again ? DeltaAction::kStillDifferent : DeltaAction::kFound, difference);
-    if (pass.again) continue;
+    if (pass.again) {
+      pass.differ_again.emplace(difference.db, std::move(difference.key));
+      continue;
+    }
     if (report.examples.size() < VerifyReport::kExamples) report.examples.push_back(difference);
     if (!report.options.repair) continue;
     if (pass.found.size() < kFoundMax) {

@@ -54,18 +54,14 @@ Status Verifier::Repair(Pass& pass) {
     const auto end = wanted.begin() + static_cast<ptrdiff_t>(std::min(at + kAtOnce, wanted.size()));
     std::vector<Difference> some(begin, end);
     if (const Status synced = SyncSome(pass, some); !synced) return synced;
+    pass.differ_again.clear();
     for (const Difference& key : some) {
       if (const Status handed = HandIn(pass, key.db, {key.key}); !handed) return handed;
     }
     report.keys_selected -= some.size();  // they were counted when they were found
     if (const Status settled = Settle(pass); !settled) return settled;
     for (const Difference& key : some) {
-      bool differs = false;
-      {
-        const std::lock_guard lock(core_.mutex);
-        differs = core_.replicator.verification().suspects.Contains(key.db, key.key);
-      }
-      if (differs) continue;  // that was told when it was found again
+      if (pass.differ_again.contains({key.db, key.key})) continue;  // told when it was found again
       ++report.repaired;
       const bool deleted = key.kind == DifferenceKind::kExtra;
       report.deleted += deleted ? 1 : 0;

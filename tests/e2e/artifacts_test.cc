@@ -146,6 +146,31 @@ TEST_F(Artifacts, WhatARepairDidToEach) {
   EXPECT_EQ(report["clean"], true);
 }
 
+// More than are repaired at a time, and than are remembered as suspect.
+TEST_F(Artifacts, WhatARepairDoesNotComeToIsNamedToo) {
+  constexpr uint64_t kKeys = 100'500, kRepaired = 100'000;
+  StartWith(0);
+  RedisClient legacy(migration_.legacy.port());
+  ASSERT_TRUE(
+      legacy
+          .Call({"EVAL", "for i = 1, ARGV[1] do redis.call('SET', 'k' .. i, i) end return 1", "0",
+                 std::to_string(kKeys)})
+          .ok());  // past the proxy
+  const json pass = Verify(migration_, {{"repair", true}, {"keys_per_second", 1'000'000}});
+  EXPECT_EQ(pass.value("differences", uint64_t{0}), kKeys) << Brief(pass);
+  EXPECT_EQ(pass.value("repaired", uint64_t{0}), kRepaired) << Brief(pass);
+  const json report = LastReport();
+  EXPECT_EQ(report["outcomes"]["repaired"], kRepaired);
+  EXPECT_EQ(report["outcomes"]["not_reached"], kKeys - kRepaired);
+  std::map<std::string, uint64_t> outcomes;
+  for (const auto& [key, delta] : Deltas()) ++outcomes[delta.value("outcome", "")];
+  EXPECT_EQ(outcomes, (std::map<std::string, uint64_t>{{"repaired", kRepaired},
+                                                       {"not_reached", kKeys - kRepaired}}));
+  const json rest = Verify(migration_, {{"repair", true}, {"keys_per_second", 1'000'000}});
+  EXPECT_EQ(rest.value("differences", uint64_t{0}), kKeys - kRepaired) << Brief(rest);
+  EXPECT_TRUE(rest.value("clean", false)) << Brief(rest);
+}
+
 TEST_F(Artifacts, TheCommandLineShowsThem) {
   StartWith(70);
   RedisClient fresh(migration_.fresh.port());
