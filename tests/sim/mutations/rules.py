@@ -316,15 +316,6 @@ MUTATIONS = [
         """  if (first) rebuild.Append({"DEL", key});
 """, """  if (first && key.empty()) rebuild.Append({"DEL", key});
 """),
-    Mutation("chunks: effects that are not by value are applied between them", (
-        ("replication/effects/chunks.cc",
-         "  if (TypeWritten(spec.id) != type || args.size() < 2) return false;\n",
-         "  if (TypeWritten(spec.id) == type && args.size() < 2) return false;\n"),
-        ("replication/effects/chunks.cc", "    default:\n      return false;\n",
-         "    default:\n      return true;\n"))),
-    one("chunks: what is set to the reply is replayed", "replication/effects/chunks.cc",
-        "      return SetToReply(args, reply, effect);\n",
-        "      return !reply.empty() || SetToReply(args, reply, effect);\n"),
     one("chunks: dirtiness in between does not break the copy", DIRTY,
         "  if (from == 0 || seq < from) return;\n", "  if (from == 0 || seq >= from) return;\n"),
     one("chunks: the last one cleans what became dirty behind the first", DIRTY,
