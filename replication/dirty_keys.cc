@@ -23,13 +23,16 @@ void DirtyKeys::Need(Map::iterator it) {
   }
 }
 
-bool DirtyKeys::Mark(uint32_t db, std::string_view name, uint64_t seq) {
+bool DirtyKeys::Mark(uint32_t db, std::string_view name, uint64_t seq, bool compare) {
   auto it = keys_.find(KeyView{db, name});
   const bool clean = it == keys_.end();
   if (clean) {
     it = keys_.emplace(KeyName{db, std::string(name)}, Record{}).first;
     it->second.partition = static_cast<uint16_t>(PartitionOf(name));
     ++unrecorded_[it->second.partition];
+    if (compare) it->second.compare = CompareBy::kDump;
+  } else if (!compare) {
+    it->second.compare = CompareBy::kNothing;  // it will have changed
   }
   it->second.seq = std::max(it->second.seq, seq);
   Need(it);
@@ -70,6 +73,9 @@ bool DirtyKeys::NextToSync(int64_t now_us, KeyName& key, SyncForm first) {
     key = std::move(next);
     key.form = it->second.refused ? Other(*it->second.refused) : first;
     key.type = KeyType::kNone;
+    key.compare = it->second.compare;
+    if (key.compare == CompareBy::kDump) key.form = SyncForm::kDump;
+    if (key.compare == CompareBy::kState) key.form = SyncForm::kTypewise;
     return true;
   }
   return false;
@@ -145,6 +151,28 @@ void DirtyKeys::SyncRefused(uint32_t db, std::string_view name, uint64_t seq, in
   const int64_t wait = std::min(kFirstRetryUs << (record.refusals - 1), kLongestRetryUs);
   record.not_before_us = now_us + wait;
   Need(it);
+}
+
+bool DirtyKeys::Kept(uint32_t db, std::string_view name, uint64_t seq) {
+  const auto it = keys_.find(KeyView{db, name});
+  if (it == keys_.end()) return false;
+  it->second.requested = false;
+  it->second.compare = CompareBy::kNothing;
+  return SyncApplied(db, name, seq);
+}
+
+void DirtyKeys::CompareAgain(uint32_t db, std::string_view name, CompareBy by) {
+  const auto it = keys_.find(KeyView{db, name});
+  if (it == keys_.end()) return;
+  Record& record = it->second;
+  record.requested = false;
+  if (record.compare != CompareBy::kNothing) record.compare = by;
+  Need(it);
+}
+
+CompareBy DirtyKeys::ComparedBy(uint32_t db, std::string_view name) const {
+  const auto it = keys_.find(KeyView{db, name});
+  return it == keys_.end() ? CompareBy::kNothing : it->second.compare;
 }
 
 void DirtyKeys::Clear() {

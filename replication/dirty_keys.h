@@ -18,6 +18,9 @@
 
 namespace crossfade::replication {
 
+// A key that the follower may hold already is compared before it is copied.
+enum class CompareBy : uint8_t { kNothing, kDump, kState };
+
 struct KeyName {
   uint32_t db = 0;
   std::string name;
@@ -25,6 +28,7 @@ struct KeyName {
   uint32_t round = 0;  // see Replicator::HoldSyncs
   SyncForm form = SyncForm::kDump;
   KeyType type = KeyType::kNone;  // for a type-wise one, once it is known
+  CompareBy compare = CompareBy::kNothing;
 };
 
 class DirtyKeys {
@@ -33,8 +37,9 @@ class DirtyKeys {
   size_t size() const { return keys_.size(); }
 
   // Marks (db, name) dirty because of `seq`, and queues a sync if none that is
-  // newer is logged or asked for. True when the key was clean before.
-  bool Mark(uint32_t db, std::string_view name, uint64_t seq);
+  // newer is logged or asked for. `compare`: the follower may hold it as it is, unless
+  // the key is dirty for another reason too. True when the key was clean before.
+  bool Mark(uint32_t db, std::string_view name, uint64_t seq, bool compare = false);
   bool Contains(uint32_t db, std::string_view name) const;
   // Whether an effect with this number must not be applied: the key is dirty,
   // and no sync that cleans it has been sent before.
@@ -81,6 +86,13 @@ class DirtyKeys {
   }
   // A store refused the sync: tried again after a while that doubles.
   void SyncRefused(uint32_t db, std::string_view name, uint64_t seq, int64_t now_us);
+  // Of one that was read to be compared: the follower holds the same at `seq`. True
+  // when the key is clean now.
+  bool Kept(uint32_t db, std::string_view name, uint64_t seq);
+  // It does not, or it is not known: queued again, to be compared so, or copied.
+  void CompareAgain(uint32_t db, std::string_view name, CompareBy by);
+  // How it is to be compared yet.
+  CompareBy ComparedBy(uint32_t db, std::string_view name) const;
 
   size_t waiting() const { return queue_.size() + delayed_.size(); }
   size_t refused() const { return refused_; }
@@ -116,7 +128,8 @@ class DirtyKeys {
     uint64_t seq = 0;          // what made it dirty
     uint64_t sync_logged = 0;  // newest sync in the log
     uint64_t sync_sent = 0;    // newest sync sent to the follower
-    bool requested = false;    // queued or being read
+    bool requested = false;    // queued, being read, or compared
+    CompareBy compare = CompareBy::kNothing;
     uint8_t refusals = 0;
     uint16_t partition = 0;
     uint64_t segment = kNoSegment;

@@ -70,6 +70,7 @@ void Replicator::BeginCopy() {
   state_ = MirrorState::kCopying;
   partitions_.SetAll(PartitionMode::kCopying);
   scripts_.claim = {};
+  compare_first_ = false;
   // No effect is applied before its keys are synced, and syncs tell their expiries.
   expiries_.Clear();
   known_from_ = intents_.last();
@@ -77,13 +78,14 @@ void Replicator::BeginCopy() {
 }
 
 void Replicator::AddScanned(uint32_t db, std::string_view key) {
-  if (state_ == MirrorState::kCopying) dirty_.Mark(db, key, log_.head_seq());
+  if (state_ == MirrorState::kCopying) dirty_.Mark(db, key, log_.head_seq(), compare_first_);
 }
 
 void Replicator::FinishCopy() {
   if (state_ != MirrorState::kCopying) return;
   state_ = MirrorState::kLive;
   by_partition_ = false;
+  compare_first_ = false;
   partitions_.SetAll(PartitionMode::kLive);
   RecordState();
 }
@@ -208,6 +210,7 @@ bool Replicator::NextSync(int64_t now_us, KeyName& key) {
   if (syncs_under_way_ >= limits::kSyncsUnderWay) return false;
   if (!sync_pacer_.MayBegin(now_us, syncs_under_way_)) return false;
   if (log_.bytes() > std::min<uint64_t>(limits::kSyncLogBytes, memory_bytes_ / 2)) return false;
+  if (compare_bytes_ > limits::kSyncLogBytes) return false;
   if (!dirty_.NextToSync(now_us, key, sync_forms_.first())) return false;
   key.round = sync_round_;
   ++syncs_under_way_;
@@ -232,6 +235,7 @@ void Replicator::FinishSync(const KeyName& key, std::string_view dump, std::stri
     return;
   }
   counters_.synced_bytes += dump.size();
+  if (key.compare != CompareBy::kNothing && CompareDump(key, dump, expiry)) return;
   effect_.Clear();
   if (key.round != sync_round_ || !DeriveSync(key.name, dump, expiry, effect_)) {
     SyncReadFailed(key);

@@ -18,6 +18,7 @@
 #include "config/limits.h"
 #include "replication/backfill/partitions.h"
 #include "replication/backfill/written_names.h"
+#include "replication/compared_side.h"
 #include "replication/dirty_keys.h"
 #include "replication/effects.h"
 #include "replication/expiry_filter.h"
@@ -104,6 +105,7 @@ struct ReplicatorCounters {
   uint64_t collapses = 0, syncs_refused = 0, synced_bytes = 0;
   std::array<uint64_t, static_cast<size_t>(Drift::kCount)> drift{};
   uint64_t syncs_typewise = 0;  // of those synced
+  uint64_t kept_equal = 0;      // keys that were dirty, and not copied since they were equal
 };
 
 class Replicator {
@@ -213,6 +215,10 @@ class Replicator {
   // would not hear. Else the state stays as it is.
   void BeginCopy();
   void AddScanned(uint32_t db, std::string_view key);
+  // The follower may hold much of what is copied: until the copy ends, keys that are
+  // added are compared first, and left as they are when they are equal
+  // (replicator_compare.cc).
+  void CompareFirst(bool compare) { compare_first_ = compare; }
   void FinishCopy();  // every key is clean, or dirty and will be synced
 
   // ---- Copying by partition (replicator_backfill.cc), between BeginCopy and FinishCopy.
@@ -383,6 +389,15 @@ class Replicator {
   void NoteRefused(uint32_t db, std::string_view key, std::string_view error);
   void RefuseSync(const LoggedSync& sync, uint32_t db, uint64_t seq, std::string_view error,
                   int64_t now_us);
+  // replicator_compare.cc
+  bool CompareDump(const KeyName& key, std::string_view dump, std::string_view expiry);
+  void CompareState(const KeyName& key, std::string_view value, std::string_view expiry);
+  void LogCompare(const KeyName& key, CompareBy by, uint64_t digest, size_t bytes,
+                  int64_t deadline_ms);
+  void TakeCompareReply(const LogEntry& entry, std::string_view frame);
+  void FinishCompare(const LogEntry& entry, uint64_t seq, int64_t unix_ms);
+  bool SameDeadline(const LogEntry& entry, int64_t unix_ms) const;
+  void LoseCompare(const LogEntry& entry);
   // replicator_applier.cc again
   void FinishShadow(LogEntry& entry, uint64_t seq, std::string_view frame, int64_t unix_ms);
   // replicator_verify.cc
@@ -451,6 +466,9 @@ class Replicator {
   int64_t unix_ms_ = 0;           // of the last reply
   std::string sync_error_;        // the first one in the replies to the oldest entry, a key sync
   uint32_t syncs_under_way_ = 0;  // being read, or in the log
+  bool compare_first_ = false;
+  uint64_t compare_bytes_ = 0;  // of values that the follower is asked for
+  ComparedSide compared_;       // of the oldest entry
   uint64_t expiries_unknown_seq_ = 0;
   bool expiries_told_ = false;
   int64_t expiries_settle_us_ = 0;

@@ -34,6 +34,7 @@ void Replicator::FinishTypewiseSync(const KeyName& key, std::string_view replies
   // Another write of the same lane may have come between its type and its value.
   const bool other_type = replies.starts_with("-WRONGTYPE ");
   if (key.round != sync_round_ || other_type) return SyncReadFailed(key);
+  if (key.compare == CompareBy::kState) return CompareState(key, replies, expiry);
   const char* const why =
       DeriveTypewiseSync(key.type, key.name, replies, expiry, sync_forms_.target(), effect_);
   if (why != nullptr) {

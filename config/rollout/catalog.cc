@@ -16,6 +16,7 @@ constexpr const char* kSchema =
     "CREATE TABLE IF NOT EXISTS quarantine (db INTEGER, name BLOB, reason TEXT, first_seen INTEGER,"
     " accepted INTEGER);";
 constexpr const char* kSpoolBytes = "backfill_spool_bytes";
+constexpr const char* kKept = "backfill_kept";
 constexpr int kVersion = 1;
 constexpr int kBusyMs = 2'000;
 
@@ -122,10 +123,17 @@ Result<std::string> Catalog::GetText(const char* name) {
   return get.Text(0);
 }
 
+Result<uint64_t> Catalog::GetNumber(const char* name) {
+  const Result<std::string> text = GetText(name);
+  if (!text) return tl::unexpected(text.error());
+  return std::strtoull(text->c_str(), nullptr, 10);
+}
+
 Status Catalog::SaveBackfill(const BackfillRow& row) {
   if (const Status begun = Run("BEGIN IMMEDIATE"); !begun) return begun;
   Status saved = PutBackfill(row);
   if (saved) saved = PutText(kSpoolBytes, std::to_string(row.spool_bytes));
+  if (saved) saved = PutText(kKept, std::to_string(row.kept));
   if (saved) saved = Run("COMMIT");
   if (!saved) (void)sqlite3_exec(db_, "ROLLBACK", nullptr, nullptr, nullptr);
   return saved;
@@ -161,9 +169,12 @@ Result<BackfillRow> Catalog::LoadBackfill() {
   row.names = static_cast<uint64_t>(get.Number(5));
   row.copied = static_cast<uint64_t>(get.Number(6));
   row.plan_digest = get.Text(7);
-  const Result<std::string> spool_bytes = GetText(kSpoolBytes);
+  const Result<uint64_t> spool_bytes = GetNumber(kSpoolBytes);
+  const Result<uint64_t> kept = GetNumber(kKept);
   if (!spool_bytes) return tl::unexpected(spool_bytes.error());
-  row.spool_bytes = std::strtoull(spool_bytes->c_str(), nullptr, 10);
+  if (!kept) return tl::unexpected(kept.error());
+  row.spool_bytes = *spool_bytes;
+  row.kept = *kept;
   return row;
 }
 

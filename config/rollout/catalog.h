@@ -23,6 +23,7 @@ struct BackfillRow {
   std::string finished;  // one bit for each partition
   uint64_t names = 0;
   uint64_t copied = 0;
+  uint64_t kept = 0;         // of those copied: equal on the follower already
   uint64_t spool_bytes = 0;  // at least so long is the spool
   std::string plan_digest;   // of the plan that it was begun under
 };
@@ -62,6 +63,7 @@ class Catalog {
   Status PutBackfill(const BackfillRow& row);
   Status PutText(const char* name, const std::string& value);
   Result<std::string> GetText(const char* name);
+  Result<uint64_t> GetNumber(const char* name);
   Status Problem(const char* what) const;
 
   sqlite3* db_;

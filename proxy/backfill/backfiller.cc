@@ -93,6 +93,7 @@ Status Backfiller::Save(const BackfillRecord& record) {
   row.finished = BytesOf(record.finished);
   row.names = record.names;
   row.copied = record.copied;
+  row.kept = record.kept;
   row.spool_bytes = record.spool_bytes;
   row.plan_digest = plan_digest_;
   return catalog_->SaveBackfill(row);
@@ -144,6 +145,7 @@ Status Backfiller::Resume(const replication::Recovered& former) {
   record.finished = SetOf(row->finished);
   record.names = row->names;
   record.copied = row->copied;
+  record.kept = row->kept;
   record.spool_bytes = row->spool_bytes;
   measured_ = false;
   if (const Status resumed = backfill_->Resume(record, former.dirty); !resumed) return resumed;
@@ -375,6 +377,8 @@ void Backfiller::Publish() {
   progress_.phase = record.phase;
   progress_.names = record.names;
   progress_.copied = record.copied;
+  progress_.kept = record.kept;
+  progress_.kept_seen = backfill_->kept_seen();
   progress_.total = std::max(total_, record.names);
   progress_.partition = backfill_->current();
   progress_.finished = record.finished.count();

@@ -31,6 +31,8 @@ class Backfiller : public replication::BackfillPorts {
     bool paused = false;
     uint64_t names = 0;      // found so far
     uint64_t copied = 0;     // begun to be copied
+    uint64_t kept = 0;       // of them: equal on the follower already, when
+    uint64_t kept_seen = 0;  // the replicator had counted so many
     uint64_t total = 0;      // an estimate; 0 when unknown
     uint32_t partition = 0;  // being copied; limits::kPartitions: none
     uint64_t finished = 0;   // partitions

@@ -38,7 +38,10 @@ Status Backfill::Begin() {
   if (const Status saved = ports_.Save(record); !saved) return saved;
   if (const Status begun = spool_.Begin(); !begun) return begun;
   record_ = record;
-  ports_.WithReplicator([](Replicator& replicator) { replicator.BeginBackfill({}); });
+  ports_.WithReplicator([this](Replicator& replicator) {
+    kept_seen_ = replicator.counters().kept_equal;
+    replicator.BeginBackfill({});
+  });
   return {};
 }
 
@@ -54,6 +57,7 @@ Status Backfill::Resume(const BackfillRecord& record, std::span<const RecoveredK
     if (!record.finished[partition]) spool_.Add(partition, key.db, key.name);
   }
   if (const Status flushed = spool_.Flush(); !flushed) return flushed;
+  kept_seen_ = 0;  // by a replicator that is new
   record_ = record;
   return {};
 }
@@ -76,6 +80,11 @@ Status Backfill::EndEnumeration() {
   if (const Status saved = SaveAs(record); !saved) return saved;
   next_partition_ = 0;
   return {};
+}
+
+void Backfill::CountKept(const Replicator& replicator) {
+  const uint64_t kept = replicator.counters().kept_equal;
+  record_.kept += kept - std::exchange(kept_seen_, kept);
 }
 
 void Backfill::SpoolWritten(const std::vector<WrittenNames::Name>& names) {
@@ -200,6 +209,8 @@ Status Backfill::NoteSafe() {
   BackfillRecord record = record_;
   ports_.WithReplicator([&](Replicator& replicator) {
     if (!replicator.live() && replicator.state() != MirrorState::kCopying) return;
+    CountKept(replicator);
+    record.kept = record_.kept;
     for (uint32_t partition = 0; partition < limits::kPartitions; ++partition) {
       if (replicator.PartitionIsSafe(partition)) record.finished.set(partition);
     }

@@ -38,6 +38,7 @@ struct BackfillRecord {
   PartitionSet finished;
   uint64_t names = 0;        // found, some of them twice
   uint64_t copied = 0;       // begun to be copied
+  uint64_t kept = 0;         // of them: equal on the follower already
   uint64_t spool_bytes = 0;  // at least so long is the spool
 };
 
@@ -78,12 +79,15 @@ class Backfill {
   // did is added to `begun`.
   Status Pump(int64_t now_us, uint64_t keys, uint64_t& begun);
 
+  // How many of the replicator's kept ones the record has; what is more is of after.
+  uint64_t kept_seen() const { return kept_seen_; }
   uint32_t current() const { return current_; }  // partition
   uint64_t spool_bytes() const { return spool_.bytes(); }
 
  private:
   static constexpr uint32_t kNoPartition = limits::kPartitions;
   void TakeWritten(Replicator& replicator);
+  void CountKept(const Replicator& replicator);
   void SpoolWritten(const std::vector<WrittenNames::Name>& names);
   Status FlushSpool();
   Status SaveAs(BackfillRecord record);
@@ -103,6 +107,7 @@ class Backfill {
   uint32_t next_partition_ = 0;
   std::vector<RecoveredKey> names_;  // of the current partition
   size_t marked_ = 0;                // of them
+  uint64_t kept_seen_ = 0;           // of the replicator's counter
 };
 
 }  // namespace crossfade::replication

@@ -51,6 +51,9 @@ const BadInput kBadInputs[] = {
      "c.yaml:6: approvals is not served by this version\n"
      "c.yaml:8: mirror.big_key is not served by this version\n"
      "c.yaml:9: admin.tokens_file is not served by this version"},
+    {"existing keys", "backfill: {existing: keep}\n",
+     "c.yaml:4: backfill.existing: found 'keep', expected one of refuse, overwrite, "
+     "keep_equal; did you mean keep_equal?"},
     {"half a window", "verify: {window: \"02:00\"}\n",
      "c.yaml:4: verify.window: found '02:00', expected two different times of the day, such as "
      "\"02:00-05:00\""},

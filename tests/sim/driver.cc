@@ -52,6 +52,7 @@ bool Driver::Adopt(const replication::Recovered& former) {
   process_.authority.Expect(std::stoul(authority));
   process_.follower.Expect(std::stoul(follower));
   replicator_.Resume(former.state, former.dirty, finished);
+  if (!replicator_.live()) replicator_.CompareFirst(process_.world.config.compares);
   return true;
 }
 
@@ -110,6 +111,7 @@ void Driver::StartMirroring() {
                                     world.new_store.clock_offset_ms() + error_ms);
     begun_ = true;
     if (!trusted) replicator_.BeginCopy();
+    replicator_.CompareFirst(world.config.compares);
     busy_ = true;
     process_.After(process_.Delay(), [this, trusted] {
       busy_ = false;

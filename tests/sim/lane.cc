@@ -1,5 +1,6 @@
 #include "tests/sim/lane.h"
 
+#include "replication/sync_read.h"
 #include "routing/resp/encode.h"
 #include "routing/resp/reply.h"
 #include "routing/slot.h"
@@ -76,12 +77,9 @@ void Lane::AskDeadline(std::string_view key) {
 
 void Lane::SendSync(const replication::KeyName& key) {
   std::string text;
-  routing::AppendCommand(text, {"MULTI"});
-  routing::AppendCommand(text, {"DUMP", key.name});
-  routing::AppendCommand(text, {"PEXPIRETIME", key.name});
-  routing::AppendCommand(text, {"EXEC"});
+  const uint32_t before = replication::AppendSyncRead(key, text);
   syncs_.push_back(key);
-  for (int i = 0; i < 3; ++i) Push(Kind::kSkip, true, {});
+  for (uint32_t i = 0; i < before; ++i) Push(Kind::kSkip, true, {});
   Push(Kind::kSync, true, {});
   Queue(text, 0);
 }
@@ -158,8 +156,12 @@ void Lane::FinishWrite(ReplyTo to, std::string_view reply, uint64_t stamp) {
 }
 
 void Lane::TakeSync(std::string_view frame, uint64_t stamp) {
-  const replication::KeyName key = syncs_.front();
+  replication::KeyName key = syncs_.front();
   syncs_.pop_front();
+  if (replication::AsksForType(key) && frame.front() == '+') {
+    key.type = replication::ParseKeyType(frame);
+    if (key.type != replication::KeyType::kNone) return SendSync(key);
+  }
   const uint64_t hash = routing::KeyHash(key.db, key.name);
   replication::Replicator& replicator = process_.replicator;
   const char* p = frame.data();
@@ -169,7 +171,15 @@ void Lane::TakeSync(std::string_view frame, uint64_t stamp) {
     process_.CheckOrder(std::span(&hash, 1), false, stamp);
     const std::string_view dump = routing::FirstValue({p, static_cast<size_t>(end - p)});
     const std::string_view expiry(dump.end(), static_cast<size_t>(end - dump.end()));
-    replicator.FinishSync(key, dump, expiry);
+    if (key.form == replication::SyncForm::kDump) {
+      replicator.FinishSync(key, dump, expiry);
+    } else {
+      replicator.FinishTypewiseSync(key, dump, expiry, process_.now_us());
+    }
+    process_.WantFeed();
+  } else if (frame == "+none\r\n") {
+    process_.CheckOrder(std::span(&hash, 1), false, stamp);
+    replicator.FinishTypewiseSync(key, {}, ":-2\r\n", process_.now_us());
     process_.WantFeed();
   } else {
     replicator.SyncReadRefused(key, process_.now_us());
