@@ -62,7 +62,8 @@ inline constexpr uint32_t kSyncsUnderWay = 512;
 inline constexpr size_t kSyncLogBytes = 16 * 1024 * 1024;
 // The backfill's marks keep this far ahead of the key syncs.
 inline constexpr size_t kDirtyAhead = 20'000;
-// Over this many dirty keys the partitions leave live and are copied again.
+// Over this many dirty keys the partitions that have the most leave live: of these keys
+// only the names are kept, in the backfill's spool, and they are copied again.
 inline constexpr size_t kDirtyKeysMax = 1'000'000;
 
 // Keys handed in to be verified; those that are being read or wait in the log for

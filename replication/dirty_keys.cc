@@ -1,8 +1,7 @@
 #include "replication/dirty_keys.h"
 
 #include <algorithm>
-
-#include "replication/backfill/partitions.h"
+#include <vector>
 
 namespace crossfade::replication {
 namespace {
@@ -173,6 +172,25 @@ void DirtyKeys::CompareAgain(uint32_t db, std::string_view name, CompareBy by) {
 CompareBy DirtyKeys::ComparedBy(uint32_t db, std::string_view name) const {
   const auto it = keys_.find(KeyView{db, name});
   return it == keys_.end() ? CompareBy::kNothing : it->second.compare;
+}
+
+PartitionSet DirtyKeys::Fullest(size_t at_most, const Partitions& partitions) const {
+  std::array<uint32_t, limits::kPartitions> keys{};
+  for (const auto& [key, record] : keys_) ++keys[record.partition];
+  std::vector<uint32_t> fullest;
+  for (uint32_t i = 0; i < limits::kPartitions; ++i) {
+    if (keys[i] > 0 && partitions.At(i) == PartitionMode::kLive) fullest.push_back(i);
+  }
+  std::stable_sort(fullest.begin(), fullest.end(),
+                   [&keys](uint32_t a, uint32_t b) { return keys[a] > keys[b]; });
+  PartitionSet chosen;
+  size_t left = keys_.size();
+  for (const uint32_t partition : fullest) {
+    if (left <= at_most) break;
+    left -= keys[partition];
+    chosen.set(partition);
+  }
+  return chosen;
 }
 
 void DirtyKeys::Clear() {

@@ -13,6 +13,7 @@
 #include <string_view>
 
 #include "config/limits.h"
+#include "replication/backfill/partitions.h"
 #include "replication/key_map.h"
 #include "replication/sync_forms.h"
 
@@ -93,6 +94,27 @@ class DirtyKeys {
   void CompareAgain(uint32_t db, std::string_view name, CompareBy by);
   // How it is to be compared yet.
   CompareBy ComparedBy(uint32_t db, std::string_view name) const;
+
+  // Without which live partitions `at_most` keys are left, as few as possible.
+  PartitionSet Fullest(size_t at_most, const Partitions& partitions) const;
+  // All of these partitions: f(db, name), and it is forgotten.
+  template <class F>
+  void Remove(const PartitionSet& of, F f) {
+    for (auto it = keys_.begin(); it != keys_.end();) {
+      const Record& record = it->second;
+      if (!of[record.partition]) {
+        ++it;
+        continue;
+      }
+      f(it->first.db, std::string_view(it->first.name));
+      if (record.segment == kNoSegment) --unrecorded_[record.partition];
+      if (record.refusals > 0) --refused_;
+      it = keys_.erase(it);
+    }
+    const auto gone = [&of](const KeyName& key) { return of[PartitionOf(key.name)]; };
+    std::erase_if(queue_, gone);
+    std::erase_if(delayed_, [&gone](const auto& waiting) { return gone(waiting.second); });
+  }
 
   size_t waiting() const { return queue_.size() + delayed_.size(); }
   size_t refused() const { return refused_; }

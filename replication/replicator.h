@@ -34,7 +34,7 @@
 #include "replication/sync_forms.h"
 #include "replication/sync_pacer.h"
 #include "replication/verification.h"
-#include "replication/write_keys.h"
+#include "replication/write_record.h"
 #include "routing/commands/command_set.h"
 #include "routing/commands/command_table.h"
 #include "routing/commands/keys.h"
@@ -66,32 +66,6 @@ enum class ReadVerdict : uint8_t {
 // How far a key is read that is being verified.
 enum class VerifyStep : uint8_t { kMore, kAskMore, kDone };
 
-// A write (or a read to be shadowed) from its sending to its reply. Owned by
-// the lane; reused, so that no write allocates.
-struct WriteRecord {
-  const routing::CommandSpec* spec = nullptr;  // nullptr: a transaction, MULTI … EXEC
-  size_t argc = 0;                             // of the command; 0 of a transaction
-  std::string_view request;                    // in the lane's block, until the reply
-  Block* block = nullptr;                      // where it lies, if it may be shared
-  uint32_t db = 0;
-  bool resp3 = false;  // the reply is in RESP3
-  uint64_t intent = 0;
-  WriteKeys keys;
-  bool shadow = false;
-  uint32_t route = 0;
-  uint32_t deadlines_wanted = 0;   // replies that come behind: deadlines, or streams' lengths
-  std::vector<int64_t> deadlines;  // those that have come
-  bool deadlines_unknown = false;  // one of them was refused
-  ScriptRun script;                // of a script; of a transaction only `undeclared`
-};
-
-// What the intent journal keeps of a write: the name of its only key, or else what
-// is parsed for its keys' names.
-struct WriteText {
-  std::string_view only_key;
-  std::string_view request;
-};
-
 // Bytes to be sent, and the block they lie in.
 struct Piece {
   const char* data;
@@ -105,6 +79,7 @@ struct ReplicatorCounters {
   uint64_t collapses = 0, syncs_refused = 0, synced_bytes = 0;
   std::array<uint64_t, static_cast<size_t>(Drift::kCount)> drift{};
   uint64_t syncs_typewise = 0;  // of those synced
+  uint64_t overflows = 0;       // of dirty keys: partitions left live
   uint64_t kept_equal = 0;      // keys that were dirty, and not copied since they were equal
 };
 
@@ -233,6 +208,7 @@ class Replicator {
            (!journal_ || dirty_.unrecorded(partition) == 0);
   }
   const Partitions& partitions() const { return partitions_; }
+  bool by_partition() const { return by_partition_; }
   // To be spooled before their partitions begin.
   WrittenNames& written_names() { return written_names_; }
   // The follower is said to hold what the authority held when the copy began.
@@ -356,6 +332,10 @@ class Replicator {
   void MarkNamed(uint32_t db, Drift reason, uint64_t seq);
   void MarkKey(uint32_t db, std::string_view key, Drift reason, uint64_t seq, bool count);
   void Done(WriteKeys& keys, uint64_t intent, bool sent);
+  // replicator_overflow.cc
+  void KeepDirtyBounded();
+  bool SpreadInLog();
+  void LeavePartitions(const PartitionSet& leaving);
   // replicator_backfill.cc
   bool AnyKeyNotLive(uint32_t db);
   bool AllLive(std::span<const ReadKey> keys) const;

@@ -314,7 +314,7 @@ void Replicator::FinishShadow(LogEntry& entry, uint64_t seq, std::string_view fr
   ShadowObservation observation{entry.route, ShadowResult::kMatched, entry.db, key,
                                 args[0],     entry.expected,         follower};
   if (follower != entry.expected) {
-    if (AnyKeySuspended(entry.db, seq)) {
+    if (AnyKeySuspended(entry.db, seq) || (!live() && AnyKeyNotLive(entry.db))) {
       observation.result = ShadowResult::kIgnoredDirty;
     } else if (authority_expiring || follower_expiring_) {
       observation.result = ShadowResult::kIgnoredExpiring;

@@ -234,6 +234,7 @@ bool MirrorDriver::Step(const ActivePlan& plan) {
   }
   MirrorState state = MirrorState::kOff;
   if (!MayGoOn(plan, state)) return false;
+  if (state == MirrorState::kCopying && !backfiller_.active()) backfiller_.Reopen();
   if (state == MirrorState::kLive || backfiller_.active()) {
     const bool more = backfiller_.Step(plan);
     if (resumed_ && !FinishResuming()) return false;

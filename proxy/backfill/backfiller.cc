@@ -157,6 +157,20 @@ Status Backfiller::Resume(const replication::Recovered& former) {
   return {};
 }
 
+void Backfiller::Reopen() {
+  bool wanted = false;
+  WithReplicator([&wanted](replication::Replicator& replicator) {
+    wanted = replicator.state() == replication::MirrorState::kCopying && replicator.by_partition();
+  });
+  if (!wanted) return;
+  if (const Status reopened = backfill_->Reopen(); !reopened) {
+    return SetError(reopened.error().message);
+  }
+  measured_ = true;  // nothing is to be enumerated
+  active_ = true;
+  SetError("");
+}
+
 void Backfiller::Abandon() {
   backfill_->Abandon();
   active_ = false;

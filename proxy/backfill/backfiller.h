@@ -56,6 +56,8 @@ class Backfiller : public replication::BackfillPorts {
   // are connected: Measure.
   Status Resume(const replication::Recovered& former);
   Status Measure(StoreClient& authority, StoreClient& follower);
+  // The replicator copies partitions again of which it has the keys' names.
+  void Reopen();
   // Nothing is known of any key any more.
   void Abandon();
   bool active() const { return active_.load(); }

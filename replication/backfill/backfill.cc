@@ -93,14 +93,40 @@ void Backfill::SpoolWritten(const std::vector<WrittenNames::Name>& names) {
   }
 }
 
-void Backfill::TakeWritten(Replicator& replicator) {
-  SpoolWritten(replicator.written_names().Take());
+// Among them may be those of a partition that has left live.
+std::vector<WrittenNames::Name> Backfill::TakeWritten(Replicator& replicator) {
+  for (uint32_t partition = 0; partition < limits::kPartitions; ++partition) {
+    if (replicator.partitions().At(partition) == PartitionMode::kLive) continue;
+    shrunk_ = shrunk_ || record_.finished[partition];
+    record_.finished.reset(partition);
+  }
+  return replicator.written_names().Take();
+}
+
+Status Backfill::Reopen() {
+  BackfillRecord record = record_;
+  record.phase = BackfillPhase::kCopying;
+  ports_.WithReplicator([&](Replicator& replicator) {
+    for (uint32_t partition = 0; partition < limits::kPartitions; ++partition) {
+      record.finished[partition] = replicator.PartitionIsSafe(partition);
+    }
+  });
+  if (const Status begun = spool_.Begin(); !begun) return begun;
+  if (const Status saved = SaveAs(record); !saved) return saved;
+  current_ = kNoPartition;
+  next_partition_ = 0;
+  names_.clear();
+  return {};
 }
 
 Status Backfill::FlushSpool() {
-  if (spool_.flushed()) return {};
+  if (spool_.flushed() && !shrunk_) return {};
   if (const Status flushed = spool_.Flush(); !flushed) return flushed;
   unsaved_ = true;
+  if (shrunk_) {
+    if (const Status saved = SaveAs(record_); !saved) return saved;
+    shrunk_ = false;
+  }
   ports_.WithReplicator([](Replicator& replicator) { replicator.written_names().Spooled(); });
   return {};
 }
@@ -127,8 +153,7 @@ Status Backfill::Pump(int64_t now_us, uint64_t keys, uint64_t& begun) {
   // What the spool's disk does not take stays with the replicator, which has a bound.
   if (!spool_.Full()) {
     std::vector<WrittenNames::Name> names;
-    ports_.WithReplicator(
-        [&names](Replicator& replicator) { names = replicator.written_names().Take(); });
+    ports_.WithReplicator([&](Replicator& replicator) { names = TakeWritten(replicator); });
     SpoolWritten(names);
   }
   if (now_us - flushed_us_ >= kFlushEveryUs || spool_.NeedsFlush()) {
@@ -174,17 +199,19 @@ void Backfill::FinishMarked(Replicator& replicator) {
   if (replicator.partitions().live() == limits::kPartitions) replicator.FinishCopy();
 }
 
-// Passes over those that are empty or live. What is written from its beginning on
+// Passes over those that are empty or live; round, since some may have left live behind
+// it. What is written from its beginning on
 // makes its keys dirty; what was noted before is taken here.
 Status Backfill::BeginNextPartition() {
   bool begun = false;
   names_.clear();
   marked_ = 0;
   ports_.WithReplicator([&](Replicator& replicator) {
-    for (; next_partition_ < limits::kPartitions; ++next_partition_) {
+    for (uint32_t seen = 0; seen < limits::kPartitions; ++seen, ++next_partition_) {
+      next_partition_ %= limits::kPartitions;
       if (replicator.partitions().At(next_partition_) == PartitionMode::kLive) continue;
       if (!replicator.BeginPartition(next_partition_)) return;
-      TakeWritten(replicator);
+      SpoolWritten(TakeWritten(replicator));
       if (!spool_.Empty(next_partition_)) {
         begun = true;
         return;
@@ -225,7 +252,10 @@ Status Backfill::NoteSafe() {
   if (!ports_.WriteJournal()) return {};
   record.phase = BackfillPhase::kDone;
   if (const Status saved = SaveAs(record); !saved) return saved;
-  ports_.WithReplicator([](Replicator& replicator) { replicator.written_names().Clear(); });
+  ports_.WithReplicator([](Replicator& replicator) {
+    // Else some wait that are of partitions which have left live since.
+    if (replicator.live()) replicator.written_names().Clear();
+  });
   (void)spool_.Begin();  // for its room; the next backfill empties it again
   unsaved_ = false;
   return {};

@@ -63,6 +63,9 @@ class Backfill {
   // of these it left writes open. No other journal knows of them from here on, so that
   // they are in the spool.
   Status Resume(const BackfillRecord& record, std::span<const RecoveredKey> open);
+  // The copy was over, and partitions have left live since: their keys' names wait with
+  // the replicator.
+  Status Reopen();
   // The copy is over, or nothing is known any more: until it begins again.
   void Abandon() { record_ = {}; }
 
@@ -86,7 +89,7 @@ class Backfill {
 
  private:
   static constexpr uint32_t kNoPartition = limits::kPartitions;
-  void TakeWritten(Replicator& replicator);
+  std::vector<WrittenNames::Name> TakeWritten(Replicator& replicator);
   void CountKept(const Replicator& replicator);
   void SpoolWritten(const std::vector<WrittenNames::Name>& names);
   Status FlushSpool();
@@ -101,6 +104,7 @@ class Backfill {
   Spool spool_;
   BackfillRecord record_;
   bool unsaved_ = false;
+  bool shrunk_ = false;  // partitions have left live that the catalog calls finished
   int64_t flushed_us_ = 0;
   int64_t saved_us_ = 0;
   uint32_t current_ = kNoPartition;

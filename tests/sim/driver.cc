@@ -68,6 +68,9 @@ bool Driver::WriteJournal() {
 
 void Driver::Step() {
   const MirrorState state = replicator_.state();
+  if (state == MirrorState::kCopying && !backfill_.active() && replicator_.by_partition()) {
+    (void)backfill_.Reopen();
+  }
   const bool copying = state == MirrorState::kCopying && backfill_.active();
   if (state == MirrorState::kUnfinished) backfill_.Abandon();
   if (copying || (state == MirrorState::kLive && backfill_.active())) PumpBackfill();
