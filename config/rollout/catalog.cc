@@ -17,6 +17,11 @@ constexpr const char* kSchema =
     " accepted INTEGER);";
 constexpr const char* kSpoolBytes = "backfill_spool_bytes";
 constexpr const char* kKept = "backfill_kept";
+constexpr const char* kMark = "backfill_mark";
+constexpr const char* kRemoveIt =
+    "; it is damaged. To remove it is safe: a backfill that is under way begins anew, and "
+    "quarantined "
+    "keys are to be accepted again";
 constexpr int kVersion = 1;
 constexpr int kBusyMs = 2'000;
 
@@ -56,7 +61,10 @@ class Catalog::Statement {
 };
 
 Status Catalog::Problem(const char* what) const {
-  return Fail("the catalog " + path_ + " can't be " + what + ": " + sqlite3_errmsg(db_));
+  const int error = sqlite3_errcode(db_);
+  const bool damaged = error == SQLITE_CORRUPT || error == SQLITE_NOTADB;
+  return Fail("the catalog " + path_ + " can't be " + what + ": " + sqlite3_errmsg(db_) +
+              (damaged ? kRemoveIt : ""));
 }
 
 Result<std::unique_ptr<Catalog>> Catalog::Open(const std::string& path, const std::string& pair,
@@ -75,6 +83,14 @@ Result<std::unique_ptr<Catalog>> Catalog::Open(const std::string& path, const st
 
 Catalog::~Catalog() { sqlite3_close(db_); }
 
+Status Catalog::Check() {
+  Statement check(db_, "PRAGMA quick_check(1)");
+  if (check.Step() != SQLITE_ROW) return Problem("read");
+  const std::string found = check.Text(0);
+  if (found == "ok") return {};
+  return Fail("the catalog " + path_ + " can't be read: " + found + kRemoveIt);
+}
+
 Status Catalog::Prepare(const std::string& pair, Durability durability) {
   int version = 0;
   {
@@ -86,6 +102,7 @@ Status Catalog::Prepare(const std::string& pair, Durability durability) {
     return Fail("the catalog " + path_ + " is of version " + std::to_string(version) +
                 ", this crossfade knows up to " + std::to_string(kVersion));
   }
+  if (const Status whole = Check(); !whole) return whole;
   const bool disk = durability == Durability::kDisk;
   if (const Status set = Run(disk ? "PRAGMA synchronous=FULL" : "PRAGMA synchronous=OFF"); !set) {
     return set;
@@ -134,6 +151,7 @@ Status Catalog::SaveBackfill(const BackfillRow& row) {
   Status saved = PutBackfill(row);
   if (saved) saved = PutText(kSpoolBytes, std::to_string(row.spool_bytes));
   if (saved) saved = PutText(kKept, std::to_string(row.kept));
+  if (saved) saved = PutText(kMark, std::to_string(row.mark));
   if (saved) saved = Run("COMMIT");
   if (!saved) (void)sqlite3_exec(db_, "ROLLBACK", nullptr, nullptr, nullptr);
   return saved;
@@ -173,8 +191,11 @@ Result<BackfillRow> Catalog::LoadBackfill() {
   const Result<uint64_t> kept = GetNumber(kKept);
   if (!spool_bytes) return tl::unexpected(spool_bytes.error());
   if (!kept) return tl::unexpected(kept.error());
+  const Result<uint64_t> mark = GetNumber(kMark);
+  if (!mark) return tl::unexpected(mark.error());
   row.spool_bytes = *spool_bytes;
   row.kept = *kept;
+  row.mark = *mark;
   return row;
 }
 

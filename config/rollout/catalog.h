@@ -25,6 +25,7 @@ struct BackfillRow {
   uint64_t copied = 0;
   uint64_t kept = 0;         // of those copied: equal on the follower already
   uint64_t spool_bytes = 0;  // at least so long is the spool
+  uint64_t mark = 0;         // which backfill it is
   std::string plan_digest;   // of the plan that it was begun under
 };
 
@@ -59,6 +60,7 @@ class Catalog {
   class Statement;
   Catalog(sqlite3* db, std::string path) : db_(db), path_(std::move(path)) {}
   Status Prepare(const std::string& pair, Durability durability);
+  Status Check();
   Status Run(const char* sql);
   Status PutBackfill(const BackfillRow& row);
   Status PutText(const char* name, const std::string& value);

@@ -68,7 +68,10 @@ void MirrorDriver::AdoptFormer(const replication::Recovered& former) {
 // In which partitions the mirror may go on.
 std::optional<replication::PartitionSet> MirrorDriver::FormerlyFinished(
     const replication::Recovered& former) {
-  if (former.claim == replication::FollowerClaim::kLive) return replication::PartitionSet().set();
+  if (former.claim == replication::FollowerClaim::kLive) {
+    backfiller_.NoteFormerlyDone();
+    return replication::PartitionSet().set();
+  }
   if (former.claim != replication::FollowerClaim::kPart) return std::nullopt;
   auto finished = backfiller_.Former();
   if (!finished) return std::nullopt;

@@ -18,6 +18,7 @@
 #include "proxy/backfill/authority_latency.h"
 #include "proxy/backfill/backfill_order.h"
 #include "proxy/backfill/file_spool.h"
+#include "proxy/backfill/trouble.h"
 #include "proxy/core.h"
 #include "replication/backfill/backfill.h"
 #include "replication/backfill/throttle.h"
@@ -58,6 +59,8 @@ class Backfiller : public replication::BackfillPorts {
   Status Measure(StoreClient& authority, StoreClient& follower);
   // The replicator copies partitions again of which it has the keys' names.
   void Reopen();
+  // The journal says that all keys are copied.
+  void NoteFormerlyDone();
   // Nothing is known of any key any more.
   void Abandon();
   bool active() const { return active_.load(); }
@@ -93,7 +96,7 @@ class Backfiller : public replication::BackfillPorts {
   Status SaveQuarantine();
   bool Waits() const { return paused() || !measured_; }
   void Publish();
-  void SetError(std::string error);
+  void SetError(const std::string& error);
 
   Core& core_;
   const Interrupt& interrupt_;
@@ -122,6 +125,7 @@ class Backfiller : public replication::BackfillPorts {
   std::atomic<uint64_t> quarantine_saved_{0};  // its changes
   mutable std::mutex mutex_;
   Progress progress_;
+  Trouble trouble_;
   BackfillBounds bounds_;  // the operator's
 };
 

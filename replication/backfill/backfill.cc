@@ -29,14 +29,15 @@ const char* Name(BackfillPhase phase) {
 
 // The catalog forgets what was finished before the spool forgets the names of the
 // rest, and before the journal says that the catalog tells.
-Status Backfill::Begin() {
+Status Backfill::Begin(uint64_t mark) {
   record_ = {};
   current_ = kNoPartition;
   names_.clear();
   BackfillRecord record;
   record.phase = BackfillPhase::kEnumerating;
+  record.mark = mark;
   if (const Status saved = ports_.Save(record); !saved) return saved;
-  if (const Status begun = spool_.Begin(); !begun) return begun;
+  if (const Status begun = spool_.Begin(mark); !begun) return begun;
   record_ = record;
   ports_.WithReplicator([this](Replicator& replicator) {
     kept_seen_ = replicator.counters().kept_equal;
@@ -50,7 +51,7 @@ Status Backfill::Resume(const BackfillRecord& record, std::span<const RecoveredK
   current_ = kNoPartition;
   next_partition_ = 0;
   names_.clear();
-  if (const Status taken = spool_.Resume(); !taken) return taken;
+  if (const Status taken = spool_.Resume(record.mark); !taken) return taken;
   if (spool_.bytes() < record.spool_bytes) return Fail("the backfill's spool ends too early");
   for (const RecoveredKey& key : open) {
     const uint32_t partition = PartitionOf(key.name);
@@ -111,7 +112,7 @@ Status Backfill::Reopen() {
       record.finished[partition] = replicator.PartitionIsSafe(partition);
     }
   });
-  if (const Status begun = spool_.Begin(); !begun) return begun;
+  if (const Status begun = spool_.Begin(record.mark); !begun) return begun;
   if (const Status saved = SaveAs(record); !saved) return saved;
   current_ = kNoPartition;
   next_partition_ = 0;
@@ -256,7 +257,7 @@ Status Backfill::NoteSafe() {
     // Else some wait that are of partitions which have left live since.
     if (replicator.live()) replicator.written_names().Clear();
   });
-  (void)spool_.Begin();  // for its room; the next backfill empties it again
+  (void)spool_.Begin(record_.mark);  // for its room; the next backfill empties it again
   unsaved_ = false;
   return {};
 }

@@ -40,6 +40,7 @@ struct BackfillRecord {
   uint64_t copied = 0;       // begun to be copied
   uint64_t kept = 0;         // of them: equal on the follower already
   uint64_t spool_bytes = 0;  // at least so long is the spool
+  uint64_t mark = 0;         // the spool has it too
 };
 
 class BackfillPorts {
@@ -57,12 +58,14 @@ class Backfill {
   Backfill(BackfillPorts& ports, SpoolFile& file, std::string pair)
       : ports_(ports), spool_(file, std::move(pair)) {}
 
-  // A new one; the replicator has begun to copy.
-  Status Begin();
+  // A new one; the replicator has begun to copy. No other has the same mark.
+  Status Begin(uint64_t mark = 0);
   // The one that a former process was at; the replicator is about to resume. `open`:
   // of these it left writes open. No other journal knows of them from here on, so that
   // they are in the spool.
   Status Resume(const BackfillRecord& record, std::span<const RecoveredKey> open);
+  // The one that a former process has finished.
+  void Restore(const BackfillRecord& record) { record_ = record; }
   // The copy was over, and partitions have left live since: their keys' names wait with
   // the replicator.
   Status Reopen();

@@ -14,18 +14,18 @@ constexpr size_t kReadBytesMax = size_t{1} << 32;
 
 }  // namespace
 
-Status Spool::Begin() {
+Status Spool::Begin(uint64_t mark) {
   for (Part& part : parts_) part = {};
   buffered_bytes_ = 0;
   blocks_ = 0;
-  const std::string header = EncodeSegmentHeader({.pair = pair_});
+  const std::string header = EncodeSegmentHeader({.generation = mark, .pair = pair_});
   if (const Status emptied = file_.Truncate(0); !emptied) return emptied;
   if (const Status written = file_.Write(0, header); !written) return written;
   end_ = header.size();
   return file_.Sync();
 }
 
-Status Spool::Resume() {
+Status Spool::Resume(uint64_t mark) {
   const uint64_t size = file_.Size();
   std::string bytes;
   end_ = 0;
@@ -39,6 +39,9 @@ Status Spool::Resume() {
       const auto header = reader.ReadHeader();
       if (!header) return Fail("the backfill's spool has no header");
       if (header->pair != pair_) return Fail("the backfill's spool is of " + header->pair);
+      if (header->generation != mark) {
+        return Fail("the backfill's spool and its catalog are of two different backfills");
+      }
     }
     ReadBlock block;
     size_t whole = reader.offset();

@@ -1,8 +1,9 @@
 // Spool: the names of the keys that a backfill is to copy, by partition, in one
 // file. The file is a segment in the intent journal's format whose blocks hold
 // the `write` records of one partition each: its number stands where the journal
-// has that of the first intent. Names gather in memory, and are safe once Flush
-// has returned. What a crash cut off at the end had not been flushed.
+// has that of the first intent, and the backfill's mark where it has the generation. Names gather
+// in memory, and are safe once Flush has returned. What a crash cut off at the end had not been
+// flushed.
 //
 // Owned by the backfill, on its thread. A file that can't be written or read is an
 // error of the call; a failed Flush may be repeated.
@@ -37,10 +38,11 @@ class Spool {
   // `pair`: which two stores, as text.
   Spool(SpoolFile& file, std::string pair) : file_(file), pair_(std::move(pair)) {}
 
-  // Empties it, for a new backfill.
-  Status Begin();
-  // Takes up what a former process has left; an error means that it is of no use.
-  Status Resume();
+  // Empties it, for the backfill of this mark.
+  Status Begin(uint64_t mark = 0);
+  // Takes up what a former process has left; an error means that it is of no use: another
+  // backfill's, for one.
+  Status Resume(uint64_t mark = 0);
 
   void Add(uint32_t partition, uint32_t db, std::string_view name);
   Status Flush();

@@ -121,7 +121,7 @@ void Driver::StartMirroring() {
       if (trusted) return replicator_.Trust();
       if (replicator_.state() != MirrorState::kCopying) return;
       ++process_.world.counts.copies;
-      (void)backfill_.Begin();
+      (void)backfill_.Begin(process_.world.env.random.Next());
     });
   });
 }

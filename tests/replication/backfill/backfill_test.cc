@@ -175,6 +175,20 @@ TEST_F(BackfillTest, ASpoolThatBecameShorterIsOfNoUse) {
   EXPECT_FALSE((Backfill{ports_, file_, "a -> b"}.Resume(record, {})));
 }
 
+TEST_F(BackfillTest, ASpoolOfAnotherBackfillIsOfNoUse) {
+  Enumerate({"a"});
+  BackfillRecord record = ports_.saved;
+  record.mark = 7;
+  const Status resumed = Backfill{ports_, file_, "a -> b"}.Resume(record, {});
+  ASSERT_FALSE(resumed);
+  EXPECT_NE(resumed.error().message.find("two different backfills"), std::string::npos);
+  r_.LeaveLive("a test");
+  r_.BeginCopy();
+  ASSERT_TRUE(backfill_.Begin(7));
+  EXPECT_EQ(ports_.saved.mark, 7u);
+  EXPECT_TRUE((Backfill{ports_, file_, "a -> b"}.Resume(ports_.saved, {})));
+}
+
 TEST_F(BackfillTest, AKeyThatWasDirtyBeforeItBeganIsSyncedThoughTheSyncIsLost) {
   r_.LeaveLive("a test");
   r_.BeginCopy();
