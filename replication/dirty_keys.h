@@ -30,6 +30,7 @@ struct KeyName {
   SyncForm form = SyncForm::kDump;
   KeyType type = KeyType::kNone;  // for a type-wise one, once it is known
   CompareBy compare = CompareBy::kNothing;
+  bool asks_fields = false;  // the authority may tell of expiries of a hash's fields
 };
 
 class DirtyKeys {

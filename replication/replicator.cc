@@ -7,6 +7,12 @@
 
 namespace crossfade::replication {
 
+namespace {
+
+constexpr std::string_view kFieldExpiries[] = {"HPEXPIRETIME"};
+
+}  // namespace
+
 const char* Name(MirrorState state) {
   switch (state) {
     case MirrorState::kOff:
@@ -213,6 +219,7 @@ bool Replicator::NextSync(int64_t now_us, KeyName& key) {
   if (compare_bytes_ > limits::kSyncLogBytes) return false;
   if (!dirty_.NextToSync(now_us, key, sync_forms_.first())) return false;
   key.round = sync_round_;
+  key.asks_fields = key.form == SyncForm::kTypewise && table_->Find(kFieldExpiries) != nullptr;
   ++syncs_under_way_;
   return true;
 }

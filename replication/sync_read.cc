@@ -12,6 +12,30 @@ namespace {
 constexpr std::string_view kReadState =
     "return {redis.call(unpack(ARGV)), redis.call('PEXPIRETIME', KEYS[1])}";
 
+// As if HGETALL was asked, unless a field has an expiry: of them that tells nothing.
+constexpr std::string_view kReadHash = R"(local value = redis.call('HGETALL', KEYS[1])
+local i = 1
+while i <= #value do
+  local ask = {'HPEXPIRETIME', KEYS[1], 'FIELDS', 0}
+  while i <= #value and #ask < 1000 do
+    ask[#ask + 1] = value[i]
+    i = i + 2
+  end
+  ask[4] = #ask - 4
+  for _, at in ipairs(redis.call(unpack(ask))) do
+    if tonumber(at) and tonumber(at) >= 0 then
+      value = redis.error_reply('FIELDEXPIRY fields of the hash have expiries')
+      i = math.huge
+      break
+    end
+  end
+end
+return {value, redis.call('PEXPIRETIME', KEYS[1])})";
+
+bool AsksForFields(const KeyName& key) {
+  return key.form == SyncForm::kTypewise && key.type == KeyType::kHash && key.asks_fields;
+}
+
 uint32_t AppendValueRead(const KeyName& key, std::string& out) {
   if (key.form == SyncForm::kTypewise) return AppendStateReads(key.type, key.name, out);
   routing::AppendCommand(out, {"DUMP", key.name});
@@ -25,6 +49,10 @@ uint32_t AppendSyncRead(const KeyName& key, std::string& out) {
     routing::AppendCommand(out, {"TYPE", key.name});
     return 0;
   }
+  if (AsksForFields(key)) {
+    AppendSyncScript(key, out);
+    return 0;
+  }
   routing::AppendCommand(out, {"MULTI"});
   const uint32_t reads = AppendValueRead(key, out);
   routing::AppendCommand(out, {"PEXPIRETIME", key.name});
@@ -33,6 +61,10 @@ uint32_t AppendSyncRead(const KeyName& key, std::string& out) {
 }
 
 void AppendSyncScript(const KeyName& key, std::string& out) {
+  if (AsksForFields(key)) {
+    routing::AppendCommand(out, {"EVAL_RO", kReadHash, "1", key.name});
+    return;
+  }
   std::string read;
   AppendValueRead(key, read);
   routing::RequestDecoder decoder;

@@ -14,7 +14,8 @@ inline bool AsksForType(const KeyName& key) {
   return key.form == SyncForm::kTypewise && key.type == KeyType::kNone;
 }
 
-// Appends TYPE, or else MULTI … EXEC, whose reply has the value's and the expiry's as its
+// Appends TYPE, or else MULTI … EXEC (a script of a hash whose fields may have
+// expiries), whose reply has the value's and the expiry's as its
 // elements. Returns how many replies come before the one that counts.
 uint32_t AppendSyncRead(const KeyName& key, std::string& out);
 

@@ -115,6 +115,18 @@ TEST(SyncRead, TypeWiseTheTypeComesFirst) {
             (Lines{"MULTI", "XINFO STREAM k FULL COUNT 0", "PEXPIRETIME k", "EXEC"}));
 }
 
+TEST(SyncRead, OfAHashWhoseFieldsMayExpireAScriptReadsBoth) {
+  KeyName key{.db = 0, .name = "k", .form = SyncForm::kTypewise, .asks_fields = true};
+  EXPECT_EQ(test::Decoded(Asked(key, 0)), Lines{"TYPE k"});
+  key.type = KeyType::kHash;
+  std::string again;
+  AppendSyncScript(key, again);
+  EXPECT_EQ(Asked(key, 0), again);
+  EXPECT_NE(again.find("HPEXPIRETIME"), again.npos);
+  key.asks_fields = false;
+  EXPECT_EQ(test::Decoded(Asked(key, 3)), (Lines{"MULTI", "HGETALL k", "PEXPIRETIME k", "EXEC"}));
+}
+
 TEST(SyncRead, AScriptReadsTheSame) {
   const std::string script =
       "return {redis.call(unpack(ARGV)), redis.call('PEXPIRETIME', KEYS[1])}";
