@@ -91,6 +91,10 @@ inline constexpr size_t kWrittenNameBytes = 64 * 1024 * 1024;
 inline constexpr size_t kQuarantinedShown = 1'000;
 inline constexpr size_t kQuarantinedKept = 10'000;
 
+// Past this, and past twice what it was when each name was in it once, the spool is
+// written anew with each name once: so long may it be on the disk, and half of it again
+// meanwhile.
+inline constexpr uint64_t kSpoolCompactFrom = 256 * 1024 * 1024;
 // What the spool gathers before it writes.
 inline constexpr size_t kSpoolBufferBytes = 16 * 1024 * 1024;
 

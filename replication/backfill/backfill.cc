@@ -132,6 +132,17 @@ Status Backfill::FlushSpool() {
   return {};
 }
 
+// The catalog must not take it for cut off, and must know of all that is finished: the
+// names of that are not kept.
+Status Backfill::CompactSpool() {
+  if (!spool_.WantsCompaction() || !spool_.flushed()) return {};
+  BackfillRecord record = record_;
+  record.spool_bytes = 0;
+  if (const Status saved = ports_.Save(record); !saved) return saved;
+  if (const Status compacted = spool_.Compact(record.finished); !compacted) return compacted;
+  return SaveAs(record_);
+}
+
 Status Backfill::SaveAs(BackfillRecord record) {
   record.spool_bytes = record.phase == BackfillPhase::kDone ? 0 : spool_.bytes();
   if (const Status saved = ports_.Save(record); !saved) return saved;
@@ -160,6 +171,7 @@ Status Backfill::Pump(int64_t now_us, uint64_t keys, uint64_t& begun) {
   if (now_us - flushed_us_ >= kFlushEveryUs || spool_.NeedsFlush()) {
     if (const Status flushed = FlushSpool(); !flushed) return flushed;
     flushed_us_ = now_us;
+    if (const Status compacted = CompactSpool(); !compacted) return compacted;
   }
   if (record_.phase == BackfillPhase::kCopying) {
     if (const Status marked = MarkNames(keys, begun); !marked) return marked;

@@ -89,6 +89,7 @@ class Backfill {
   uint64_t kept_seen() const { return kept_seen_; }
   uint32_t current() const { return current_; }  // partition
   uint64_t spool_bytes() const { return spool_.bytes(); }
+  void set_compact_from(uint64_t bytes) { spool_.set_compact_from(bytes); }
 
  private:
   static constexpr uint32_t kNoPartition = limits::kPartitions;
@@ -96,6 +97,7 @@ class Backfill {
   void CountKept(const Replicator& replicator);
   void SpoolWritten(const std::vector<WrittenNames::Name>& names);
   Status FlushSpool();
+  Status CompactSpool();
   Status SaveAs(BackfillRecord record);
   Status SaveRecord(int64_t now_us);
   Status MarkNames(uint64_t keys, uint64_t& begun);

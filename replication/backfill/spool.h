@@ -9,6 +9,7 @@
 // error of the call; a failed Flush may be repeated.
 #pragma once
 
+#include <algorithm>
 #include <array>
 #include <cstdint>
 #include <string>
@@ -17,6 +18,7 @@
 
 #include "config/limits.h"
 #include "config/result.h"
+#include "replication/backfill/partitions.h"
 #include "replication/journal/recovery.h"
 
 namespace crossfade::replication {
@@ -31,6 +33,11 @@ class SpoolFile {
   virtual Result<std::string> Read(uint64_t offset, size_t size) = 0;
   virtual uint64_t Size() = 0;
   virtual Status Truncate(uint64_t size) = 0;
+  // Another content is written beside it, from its beginning on, and takes its place at
+  // once: after a crash there is the one or the other, as a whole.
+  virtual Status BeginOther() = 0;
+  virtual Status AppendOther(std::string_view bytes) = 0;
+  virtual Status TakeOther() = 0;
 };
 
 class Spool {
@@ -56,6 +63,15 @@ class Spool {
     return parts_[partition].blocks.empty() && parts_[partition].records.empty();
   }
   uint64_t bytes() const { return end_; }
+  // Keys that are written again and again while nothing is copied are named again and
+  // again: it is much longer than it was when each name was in it once.
+  bool WantsCompaction() const {
+    return end_ > std::max<uint64_t>(compact_from_, 2 * compacted_bytes_);
+  }
+  // Each name once, without those of partitions that are `done`. When it fails nothing
+  // has changed. Only when flushed.
+  Status Compact(const PartitionSet& done);
+  void set_compact_from(uint64_t bytes) { compact_from_ = bytes; }
 
  private:
   struct Extent {
@@ -66,6 +82,8 @@ class Spool {
     std::vector<Extent> blocks;
     std::string records;  // not yet written
   };
+  Status WriteOther(const PartitionSet& done, std::array<Part, limits::kPartitions>& parts,
+                    uint64_t& end, uint64_t& blocks);
   static bool Collect(std::string_view records, std::vector<RecoveredKey>& keys);
 
   SpoolFile& file_;
@@ -74,6 +92,9 @@ class Spool {
   size_t buffered_bytes_ = 0;
   uint64_t end_ = 0;
   uint64_t blocks_ = 0;
+  uint64_t mark_ = 0;
+  uint64_t compacted_bytes_ = 0;
+  uint64_t compact_from_ = limits::kSpoolCompactFrom;
 };
 
 }  // namespace crossfade::replication

@@ -20,6 +20,7 @@ Driver::Driver(Process& process, const Plan& plan, bool may_trust)
       plan_(plan),
       may_trust_(may_trust),
       backfill_(*this, process.world.spool, "legacy and new") {
+  backfill_.set_compact_from(300);
   if (plan_.mirrors) replicator_.SetUnfinished();
 }
 

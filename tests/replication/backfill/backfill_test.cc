@@ -189,6 +189,35 @@ TEST_F(BackfillTest, ASpoolOfAnotherBackfillIsOfNoUse) {
   EXPECT_TRUE((Backfill{ports_, file_, "a -> b"}.Resume(ports_.saved, {})));
 }
 
+TEST_F(BackfillTest, TheSpoolIsWrittenAnewOnceTheCatalogKnows) {
+  backfill_.set_compact_from(2'000);
+  Enumerate({"a", "b"});
+  ASSERT_EQ(ports_.saved.spool_bytes, file_.Size());
+  // What was noted a moment ago is not noted again.
+  const auto write = [this](int round) {
+    for (int i = 0; i < 40; ++i) m_.Do("SET r" + std::to_string((round % 2) * 40 + i) + " 1", kOk);
+    r_.written_names().ForgetRecent();
+  };
+  for (int i = 0; file_.Size() < 1'900; ++i) {
+    write(i);
+    Pump(0);
+  }
+  const std::string before = file_.bytes;
+  write(0);
+  write(1);
+  ports_.fails = true;
+  uint64_t begun = 0;
+  EXPECT_FALSE(backfill_.Pump(now_us_ += 1'000'000, 0, begun));
+  EXPECT_TRUE(file_.bytes.starts_with(before)) << "names of finished partitions may be gone";
+  ports_.fails = false;
+  write(0);
+  Pump(0);
+  EXPECT_FALSE(file_.bytes.starts_with(before));
+  EXPECT_LE(ports_.saved.spool_bytes, file_.Size());
+  EXPECT_TRUE((Backfill{ports_, file_, "a -> b"}.Resume(ports_.saved, {})));
+  EXPECT_TRUE(IsSpooled("r0") && IsSpooled("r79") && IsSpooled("b"));
+}
+
 TEST_F(BackfillTest, AKeyThatWasDirtyBeforeItBeganIsSyncedThoughTheSyncIsLost) {
   r_.LeaveLive("a test");
   r_.BeginCopy();
