@@ -60,6 +60,14 @@ inline constexpr size_t kApplierWindowBytes = 2 * 1024 * 1024;
 // Key syncs that are being read or wait in the log; the others wait their turn.
 inline constexpr uint32_t kSyncsUnderWay = 512;
 inline constexpr size_t kSyncLogBytes = 16 * 1024 * 1024;
+// Of a key that is copied in chunks: what one asks for at first, how many bytes it is
+// then made to bring, and how many copies are begun before one is made of the whole.
+inline constexpr uint32_t kChunkElements = 100;
+inline constexpr uint32_t kChunkElementsMax = 1'000;
+inline constexpr size_t kChunkBytes = 128 * 1024;
+inline constexpr uint8_t kChunkedCopiesMax = 4;
+// One that expires so soon is copied whole.
+inline constexpr int64_t kChunkDeadlineMs = 60'000;
 // The backfill's marks keep this far ahead of the key syncs.
 inline constexpr size_t kDirtyAhead = 20'000;
 // Over this many dirty keys the partitions that have the most leave live: of these keys

@@ -208,6 +208,9 @@ Lines LinesOf(const Settings& settings) {
   lines["mirror.memory"] = SizeText(settings.mirror.memory_bytes);
   lines["mirror.follower_data"] = Name(settings.mirror.follower_data);
   // Not named while they are as they were before there were such settings.
+  if (settings.mirror.big_key_bytes != MirrorSettings{}.big_key_bytes) {
+    lines["mirror.big_key"] = SizeText(settings.mirror.big_key_bytes);
+  }
   if (settings.mirror.scripts != Scripts::kAuto) {
     lines["mirror.scripts"] = Name(settings.mirror.scripts);
   }

@@ -24,7 +24,7 @@ const Keys kListenKeys = {{"address", "mode", "tls"}};
 const Keys kStoresKeys = {{"legacy", "new"}};
 const Keys kStoreKeys = {{"url", "password_file", "tls"}};
 const Keys kMirrorKeys = {
-    {"ack", "ack_timeout", "memory", "follower_data", "scripts", "undeclared_keys"}, {"big_key"}};
+    {"ack", "ack_timeout", "memory", "follower_data", "scripts", "undeclared_keys", "big_key"}};
 const Keys kOwnershipKeys = {{"enabled", "lease", "advertise", "advertise_tls"}};
 const Keys kLimitsKeys = {{"clients", "pinned", "request", "client_output", "memory", "client_idle",
                            "connect_timeout", "command_timeout", "stop_timeout"}};
@@ -115,6 +115,7 @@ void ReadMirror(const Section& root, MirrorSettings& mirror) {
   section->Choice<Ack>("ack", {{"authority", Ack::kAuthority}, {"both", Ack::kBoth}}, mirror.ack);
   section->Time("ack_timeout", 1ms, 1h, mirror.ack_timeout);
   section->Size("memory", 64ull << 10, 1ull << 40, mirror.memory_bytes);
+  section->Size("big_key", 0, 1ull << 40, mirror.big_key_bytes);
   section->Choice<FollowerData>(
       "follower_data", {{"refuse", FollowerData::kRefuse}, {"trust", FollowerData::kTrust}},
       mirror.follower_data);

@@ -43,6 +43,7 @@ struct MirrorSettings {
   Ack ack = Ack::kAuthority;
   std::chrono::milliseconds ack_timeout{100};  // ack: both waits this long at most
   uint64_t memory_bytes = 256ull << 20;        // bound of the mirror log
+  uint64_t big_key_bytes = 1ull << 20;         // above, collections are copied in chunks; 0: none
   FollowerData follower_data = FollowerData::kRefuse;
   Scripts scripts = Scripts::kAuto;
   UndeclaredKeys undeclared_keys = UndeclaredKeys::kReplay;

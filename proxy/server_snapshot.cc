@@ -92,6 +92,8 @@ void AddMirror(Core& core, Snapshot& snapshot) {
   const replication::ReplicatorCounters& counters = replicator.counters();
   snapshot.log_collapses = counters.collapses;
   snapshot.syncs_typewise = counters.syncs_typewise;
+  snapshot.syncs_chunked = counters.syncs_chunked;
+  snapshot.chunks_restarted = counters.chunks_restarted;
   snapshot.effects = {{"none", counters.none},           {"replay", counters.replayed},
                       {"rewritten", counters.rewritten}, {"sync", counters.synced},
                       {"flush", counters.flushed},       {"suspended", counters.suspended},

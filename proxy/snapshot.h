@@ -118,6 +118,8 @@ struct Snapshot {
   uint64_t watermark = 0;
   uint64_t log_collapses = 0;
   uint64_t syncs_typewise = 0;  // key syncs by ordinary commands, where a dump was no use
+  uint64_t syncs_chunked = 0;   // those of big keys, in chunks
+  uint64_t chunks_restarted = 0;
   uint64_t dirty_keys = 0;
   uint64_t syncs_under_way = 0;
   uint64_t quarantined_keys = 0, quarantined_accepted = 0;

@@ -22,6 +22,49 @@ void DirtyKeys::Need(Map::iterator it) {
   }
 }
 
+// Some of a copy in chunks is older than what made the key dirty now.
+void DirtyKeys::Raise(Record& record, uint64_t seq) {
+  const uint64_t from = record.chunks_from;
+  record.seq = std::max(record.seq, seq);
+  if (from == 0 || seq < from) return;
+  // Its end must not clean the key.
+  if (record.sync_logged >= from) record.seq = std::max(record.seq, record.sync_logged);
+  Break(record);
+}
+
+void DirtyKeys::Break(Record& record) {
+  if (record.chunks_from == 0) return;
+  if (record.sync_logged < record.chunks_from) --in_chunks_;
+  record.chunks_from = 0;
+  record.chunks_broken = static_cast<uint8_t>(std::min(record.chunks_broken + 1, 100));
+}
+
+void DirtyKeys::ChunksBegun(uint32_t db, std::string_view name, KeyType type, uint64_t seq) {
+  const auto it = keys_.find(KeyView{db, name});
+  if (it == keys_.end()) return;
+  it->second.chunks_from = seq;
+  it->second.chunks_type = type;
+  ++in_chunks_;
+}
+
+void DirtyKeys::ChunksBroken(uint32_t db, std::string_view name) {
+  const auto it = keys_.find(KeyView{db, name});
+  if (it != keys_.end()) Break(it->second);
+}
+
+KeyType DirtyKeys::InChunks(uint32_t db, std::string_view name) const {
+  const auto it = keys_.find(KeyView{db, name});
+  if (it == keys_.end()) return KeyType::kNone;
+  const Record& record = it->second;
+  const bool under_way = record.chunks_from != 0 && record.sync_logged < record.chunks_from;
+  return under_way ? record.chunks_type : KeyType::kNone;
+}
+
+bool DirtyKeys::ChunkCounts(uint32_t db, std::string_view name, uint64_t seq) const {
+  const auto it = keys_.find(KeyView{db, name});
+  return it != keys_.end() && it->second.chunks_from != 0 && it->second.chunks_from <= seq;
+}
+
 bool DirtyKeys::Mark(uint32_t db, std::string_view name, uint64_t seq, bool compare) {
   auto it = keys_.find(KeyView{db, name});
   const bool clean = it == keys_.end();
@@ -33,7 +76,7 @@ bool DirtyKeys::Mark(uint32_t db, std::string_view name, uint64_t seq, bool comp
   } else if (!compare) {
     it->second.compare = CompareBy::kNothing;  // it will have changed
   }
-  it->second.seq = std::max(it->second.seq, seq);
+  Raise(it->second, seq);
   Need(it);
   return clean;
 }
@@ -42,10 +85,11 @@ bool DirtyKeys::Contains(uint32_t db, std::string_view name) const {
   return keys_.find(KeyView{db, name}) != keys_.end();
 }
 
-bool DirtyKeys::Suspends(uint32_t db, std::string_view name, uint64_t seq) const {
+bool DirtyKeys::Suspends(uint32_t db, std::string_view name, uint64_t seq, bool by_value) const {
   const auto it = keys_.find(KeyView{db, name});
   if (it == keys_.end()) return false;
   const Record& record = it->second;
+  if (by_value && record.chunks_from != 0 && record.chunks_from < seq) return false;
   return !(record.sync_sent > record.seq && record.sync_sent < seq);
 }
 
@@ -54,7 +98,7 @@ bool DirtyKeys::AwaitsSync(uint32_t db, std::string_view name) const {
   return it != keys_.end() && it->second.sync_logged <= it->second.seq;
 }
 
-bool DirtyKeys::NextToSync(int64_t now_us, KeyName& key, SyncForm first) {
+bool DirtyKeys::NextToSync(int64_t now_us, KeyToSync& key, SyncForm first, uint64_t chunk_above) {
   while (!delayed_.empty() && delayed_.begin()->first <= now_us) {
     queue_.push_back(std::move(delayed_.begin()->second));
     delayed_.erase(delayed_.begin());
@@ -68,13 +112,20 @@ bool DirtyKeys::NextToSync(int64_t now_us, KeyName& key, SyncForm first) {
       delayed_.emplace(it->second.not_before_us, std::move(next));
       continue;
     }
-    it->second.not_before_us = 0;
-    key = std::move(next);
-    key.form = it->second.refused ? Other(*it->second.refused) : first;
-    key.type = KeyType::kNone;
-    key.compare = it->second.compare;
+    Record& record = it->second;
+    record.not_before_us = 0;
+    key = KeyToSync();
+    static_cast<KeyName&>(key) = std::move(next);
+    key.form = record.refused ? Other(*record.refused) : first;
+    const bool whole =
+        record.refused == SyncForm::kTypewise || record.chunks_broken >= limits::kChunkedCopiesMax;
+    key.chunk_above = whole ? 0 : chunk_above;
+    key.compare = record.compare;
     if (key.compare == CompareBy::kDump) key.form = SyncForm::kDump;
-    if (key.compare == CompareBy::kState) key.form = SyncForm::kTypewise;
+    if (key.compare == CompareBy::kState) {
+      key.form = SyncForm::kTypewise;
+      key.chunk_above = 0;
+    }
     return true;
   }
   return false;
@@ -89,8 +140,10 @@ void DirtyKeys::SyncReadFailed(uint32_t db, std::string_view name) {
 void DirtyKeys::SyncLogged(uint32_t db, std::string_view name, uint64_t seq) {
   const auto it = keys_.find(KeyView{db, name});
   if (it == keys_.end()) return;
-  it->second.requested = false;
-  it->second.sync_logged = std::max(it->second.sync_logged, seq);
+  Record& record = it->second;
+  record.requested = false;
+  if (record.chunks_from != 0 && record.sync_logged < record.chunks_from) --in_chunks_;
+  record.sync_logged = std::max(record.sync_logged, seq);
 }
 
 void DirtyKeys::SyncSent(uint32_t db, std::string_view name, uint64_t seq) {
@@ -116,6 +169,7 @@ bool DirtyKeys::SyncApplied(uint32_t db, std::string_view name, uint64_t seq) {
     --refused_;
   }
   if (seq > it->second.seq) {
+    Break(it->second);
     if (it->second.segment == kNoSegment) --unrecorded_[it->second.partition];
     keys_.erase(it);
     return true;
@@ -133,7 +187,7 @@ bool DirtyKeys::TryOtherForm(uint32_t db, std::string_view name, uint64_t seq, S
     return false;
   }
   record.refused = refused;
-  record.seq = std::max(record.seq, seq);
+  Raise(record, seq);
   if (seq == 0) record.requested = false;
   Need(it);
   return true;
@@ -143,7 +197,7 @@ void DirtyKeys::SyncRefused(uint32_t db, std::string_view name, uint64_t seq, in
   const auto it = keys_.find(KeyView{db, name});
   if (it == keys_.end()) return;
   Record& record = it->second;
-  record.seq = std::max(record.seq, seq);
+  Raise(record, seq);
   if (seq == 0) record.requested = false;  // it was not even read
   if (record.refusals == 0) ++refused_;
   record.refusals = static_cast<uint8_t>(std::min(record.refusals + 1, 20));
@@ -198,6 +252,7 @@ void DirtyKeys::Clear() {
   queue_.clear();
   delayed_.clear();
   refused_ = 0;
+  in_chunks_ = 0;
   unrecorded_.fill(0);
 }
 

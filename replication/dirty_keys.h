@@ -25,10 +25,24 @@ enum class CompareBy : uint8_t { kNothing, kDump, kState };
 struct KeyName {
   uint32_t db = 0;
   std::string name;
-  // Of a key that is being read:
+};
+
+// A key that is being read, and how far that is.
+struct KeyToSync : KeyName {
   uint32_t round = 0;  // see Replicator::HoldSyncs
   SyncForm form = SyncForm::kDump;
-  KeyType type = KeyType::kNone;  // for a type-wise one, once it is known
+  KeyType type = KeyType::kNone;  // once it is known
+  bool by_script = false;         // the authority has no memory for a transaction
+  // Its size is asked for first, and when it is larger it is copied in chunks
+  // (effects/chunks.h). 0: whole, whatever its size.
+  uint64_t chunk_above = 0;
+  bool sized = false, big = false;
+  bool begun = false;  // its first chunk is in the log
+  // Of a key that is copied in chunks:
+  std::string cursor;        // of the next one; empty: it is read whole
+  std::string source;        // whose cursor that is, by run id
+  uint32_t elements = 0;     // about so many are asked for at once
+  int64_t deadline_ms = -1;  // as the first one told
   CompareBy compare = CompareBy::kNothing;
   bool asks_fields = false;  // the authority may tell of expiries of a hash's fields
 };
@@ -44,19 +58,33 @@ class DirtyKeys {
   bool Mark(uint32_t db, std::string_view name, uint64_t seq, bool compare = false);
   bool Contains(uint32_t db, std::string_view name) const;
   // Whether an effect with this number must not be applied: the key is dirty,
-  // and no sync that cleans it has been sent before.
-  bool Suspends(uint32_t db, std::string_view name, uint64_t seq) const;
+  // and no sync that cleans it has been sent before. `by_value`: the effect is right
+  // for a key that is half copied too.
+  bool Suspends(uint32_t db, std::string_view name, uint64_t seq, bool by_value = false) const;
   // Whether every sync that may clean the key is yet to be logged: then a new
   // effect on it will surely be dropped.
   bool AwaitsSync(uint32_t db, std::string_view name) const;
 
   // The next key to read, or false. `now_us` holds back keys that the follower
-  // refused a moment ago; `first` is the form to try first.
-  bool NextToSync(int64_t now_us, KeyName& key, SyncForm first = SyncForm::kDump);
+  // refused a moment ago; `first` is the form to try first. Copies in chunks that were
+  // broken too often are to be whole.
+  bool NextToSync(int64_t now_us, KeyToSync& key, SyncForm first = SyncForm::kDump,
+                  uint64_t chunk_above = 0);
   // The read did not happen: queued again.
   void SyncReadFailed(uint32_t db, std::string_view name);
   void SyncLogged(uint32_t db, std::string_view name, uint64_t seq);
   void SyncSent(uint32_t db, std::string_view name, uint64_t seq);
+
+  // ---- Copies in chunks: a sync whose beginning is in the log, and its end is not.
+  // What makes the key dirty in between, at or behind the beginning, breaks it.
+  void ChunksBegun(uint32_t db, std::string_view name, KeyType type, uint64_t seq);
+  void ChunksBroken(uint32_t db, std::string_view name);
+  // Of which type the key is that is being copied so; kNone: it is not.
+  KeyType InChunks(uint32_t db, std::string_view name) const;
+  // Whether the chunk with this number still counts.
+  bool ChunkCounts(uint32_t db, std::string_view name, uint64_t seq) const;
+  size_t in_chunks() const { return in_chunks_; }
+
   // Which segment of the intent journal says that the key is dirty.
   static constexpr uint64_t kNoSegment = UINT64_MAX;
   uint64_t JournalSegment(uint32_t db, std::string_view name) const;
@@ -102,12 +130,13 @@ class DirtyKeys {
   template <class F>
   void Remove(const PartitionSet& of, F f) {
     for (auto it = keys_.begin(); it != keys_.end();) {
-      const Record& record = it->second;
+      Record& record = it->second;
       if (!of[record.partition]) {
         ++it;
         continue;
       }
       f(it->first.db, std::string_view(it->first.name));
+      Break(record);
       if (record.segment == kNoSegment) --unrecorded_[record.partition];
       if (record.refusals > 0) --refused_;
       it = keys_.erase(it);
@@ -158,9 +187,15 @@ class DirtyKeys {
     uint64_t segment = kNoSegment;
     int64_t not_before_us = 0;
     std::optional<SyncForm> refused;  // in this form, and the other is to be tried
+    // Of the copy in chunks that is in the log, whole or its beginning; 0: none.
+    uint64_t chunks_from = 0;
+    KeyType chunks_type = KeyType::kNone;
+    uint8_t chunks_broken = 0;
   };
   using Map = KeyMap<KeyName, Record>;
   void Need(Map::iterator it);
+  void Raise(Record& record, uint64_t seq);
+  void Break(Record& record);
   void PutSegment(Record& record, uint64_t segment) {
     if (record.segment == kNoSegment) --unrecorded_[record.partition];
     record.segment = segment;
@@ -171,6 +206,7 @@ class DirtyKeys {
   std::deque<KeyName> queue_;
   std::multimap<int64_t, KeyName> delayed_;  // by the time before which they are not tried
   size_t refused_ = 0;                       // keys whose last sync was refused
+  size_t in_chunks_ = 0;                     // keys whose copy has begun and not ended
   std::array<uint32_t, limits::kPartitions> unrecorded_{};
 };
 

@@ -35,6 +35,7 @@ LogEntry& MirrorLog::Append(EntryKind kind, std::string_view guards, std::string
   chunk.last_seq = head_seq();
   entry.kind = kind;
   entry.sent = false;
+  entry.by_value = false;
   entry.db = 0;
   entry.intent = 0;
   entry.expected = 0;

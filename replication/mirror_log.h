@@ -18,7 +18,8 @@ namespace crossfade::replication {
 enum class EntryKind : uint8_t {
   kDropped,  // nothing to be done any more
   kEffect,
-  kSync,   // a key's whole state
+  kSync,   // a key's whole state, or the last chunk of it
+  kChunk,  // a chunk of a key's state, with more to come
   kFlush,  // FLUSHALL or FLUSHDB: always applied, survives losses
   kSwap,   // touches all keys, and can't be repeated: a loss means copying again
   // A script that may write keys it does not name: applied even where those it names
@@ -34,6 +35,7 @@ struct LogEntry {
   EntryKind kind = EntryKind::kDropped;
   bool sent = false;
   bool dump_alone = false;  // kCompare: other commands don't tell all of the value
+  bool by_value = false;    // kEffect: right for a key that is half copied too
   uint32_t db = 0;
   uint64_t intent = 0;    // 0: none
   uint64_t expected = 0;  // digest of the reply that the last command must get; 0: any but an error
@@ -59,6 +61,7 @@ struct LogEntry {
                              : std::string_view(head + guard_size, head_size - guard_size);
   }
   size_t size() const { return size_t{head_size} + shared_size; }
+  bool CopiesKey() const { return kind == EntryKind::kSync || kind == EntryKind::kChunk; }
   bool SurvivesLosses() const { return kind == EntryKind::kFlush || kind == EntryKind::kLibrary; }
 };
 

@@ -7,12 +7,6 @@
 
 namespace crossfade::replication {
 
-namespace {
-
-constexpr std::string_view kFieldExpiries[] = {"HPEXPIRETIME"};
-
-}  // namespace
-
 const char* Name(MirrorState state) {
   switch (state) {
     case MirrorState::kOff:
@@ -131,6 +125,7 @@ void Replicator::LeaveLive(std::string_view reason) {
   ++sync_round_;  // what is being read may be older than writes that go unrecorded now
   for (uint64_t seq = next_; seq <= log_.head_seq(); ++seq) Drop(log_.At(seq), seq);
   dirty_.Clear();
+  next_chunks_.clear();
   verification_.suspects.Clear();  // every key will be synced
   by_partition_ = false;
   partitions_.SetAll(PartitionMode::kPending);
@@ -185,10 +180,10 @@ bool Replicator::AnyKeyAwaitsSync(uint32_t db) {
   return any;
 }
 
-bool Replicator::AnyKeySuspended(uint32_t db, uint64_t seq) {
+bool Replicator::AnyKeySuspended(uint32_t db, uint64_t seq, bool by_value) {
   bool any = false;
   ForEachKey(db, [&](std::string_view name, routing::Access, uint32_t key_db) {
-    any = any || dirty_.Suspends(key_db, name, seq);
+    any = any || dirty_.Suspends(key_db, name, seq, by_value);
   });
   return any;
 }
@@ -207,48 +202,6 @@ void Replicator::Parse(std::string_view bytes) {
     parsed_args_.insert(parsed_args_.end(), args.begin(), args.end());
     p += decoder_.length();
   }
-}
-
-// ---- Key syncs
-
-bool Replicator::NextSync(int64_t now_us, KeyName& key) {
-  if (!follower_ready_ || dirty_.empty() || syncs_held_ > 0) return false;
-  if (syncs_under_way_ >= limits::kSyncsUnderWay) return false;
-  if (!sync_pacer_.MayBegin(now_us, syncs_under_way_)) return false;
-  if (log_.bytes() > std::min<uint64_t>(limits::kSyncLogBytes, memory_bytes_ / 2)) return false;
-  if (compare_bytes_ > limits::kSyncLogBytes) return false;
-  if (!dirty_.NextToSync(now_us, key, sync_forms_.first())) return false;
-  key.round = sync_round_;
-  key.asks_fields = key.form == SyncForm::kTypewise && table_->Find(kFieldExpiries) != nullptr;
-  ++syncs_under_way_;
-  return true;
-}
-
-void Replicator::SyncReadRefused(const KeyName& key, int64_t now_us) {
-  --syncs_under_way_;
-  ++counters_.syncs_refused;
-  dirty_.SyncRefused(key.db, key.name, 0, now_us);
-  NoteRefused(key.db, key.name, "the authority refuses to tell its value");
-}
-
-void Replicator::SyncReadFailed(const KeyName& key) {
-  --syncs_under_way_;
-  dirty_.SyncReadFailed(key.db, key.name);
-}
-
-void Replicator::FinishSync(const KeyName& key, std::string_view dump, std::string_view expiry) {
-  if (!dirty_.Contains(key.db, key.name)) {
-    --syncs_under_way_;
-    return;
-  }
-  counters_.synced_bytes += dump.size();
-  if (key.compare != CompareBy::kNothing && CompareDump(key, dump, expiry)) return;
-  effect_.Clear();
-  if (key.round != sync_round_ || !DeriveSync(key.name, dump, expiry, effect_)) {
-    SyncReadFailed(key);
-    return;
-  }
-  LogSync(key);
 }
 
 // ---- Reads

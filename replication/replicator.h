@@ -9,6 +9,7 @@
 
 #include <array>
 #include <cstdint>
+#include <deque>
 #include <memory>
 #include <span>
 #include <string>
@@ -63,8 +64,9 @@ enum class ReadVerdict : uint8_t {
   kDiffers,     // as verification found
 };
 
-// How far a key is read that is being verified.
+// How far a key is read that is being verified, or synced.
 enum class VerifyStep : uint8_t { kMore, kAskMore, kDone };
+enum class SyncStep : uint8_t { kAskMore, kDone };
 
 // Bytes to be sent, and the block they lie in.
 struct Piece {
@@ -79,8 +81,9 @@ struct ReplicatorCounters {
   uint64_t collapses = 0, syncs_refused = 0, synced_bytes = 0;
   std::array<uint64_t, static_cast<size_t>(Drift::kCount)> drift{};
   uint64_t syncs_typewise = 0;  // of those synced
-  uint64_t overflows = 0;       // of dirty keys: partitions left live
-  uint64_t kept_equal = 0;      // keys that were dirty, and not copied since they were equal
+  uint64_t overflows = 0, kept_equal = 0;  // of dirty keys; those not copied, since equal
+  uint64_t syncs_chunked = 0;   // likewise, whole
+  uint64_t chunks = 0, chunks_restarted = 0;
 };
 
 class Replicator {
@@ -146,14 +149,18 @@ class Replicator {
   bool follower_ready() const { return follower_ready_; }
   bool AwaitsReply() const { return in_flight_ > 0 || select_sent_; }
 
-  // ---- Key syncs: read on a lane under the gate.
-  bool NextSync(int64_t now_us, KeyName& key);
-  void FinishSync(const KeyName& key, std::string_view dump, std::string_view expiry);
+  // ---- Key syncs: read on a lane under the gate (replicator_syncs.cc).
+  bool NextSync(int64_t now_us, KeyToSync& key);
+  // The reply that counts, to AppendSyncRead; of the authority with this run id.
+  // kDone: the key may leave the gate.
+  SyncStep TakeSyncReply(KeyToSync& key, std::string_view frame, std::string_view run_id,
+                         int64_t now_us, int64_t unix_ms);
+  void FinishSync(const KeyToSync& key, std::string_view dump, std::string_view expiry);
   // Of one whose form is kTypewise: what AppendStateReads of its type was replied.
-  void FinishTypewiseSync(const KeyName& key, std::string_view replies, std::string_view expiry,
+  void FinishTypewiseSync(const KeyToSync& key, std::string_view replies, std::string_view expiry,
                           int64_t now_us);
-  void SyncReadFailed(const KeyName& key);                   // not read: asked for again
-  void SyncReadRefused(const KeyName& key, int64_t now_us);  // the authority refused it
+  void SyncReadFailed(const KeyToSync& key);                   // not read: asked for again
+  void SyncReadRefused(const KeyToSync& key, int64_t now_us);  // the authority refused it
 
   // What it does not take (replicator_syncs.cc).
   Quarantine& quarantine() { return quarantine_; }
@@ -272,6 +279,8 @@ class Replicator {
     sync_forms_.SetLacksRestore(commands != nullptr && commands->names().contains("restore"));
   }
   void set_memory_bytes(uint64_t bytes) { memory_bytes_ = bytes; }
+  // Hashes, sets and sorted sets of more than that are copied in chunks; 0: none is.
+  void set_big_key_bytes(uint64_t bytes) { big_key_bytes_ = bytes; }
   void set_dirty_keys_max(size_t keys) { dirty_keys_max_ = keys; }
   void set_clock_offset_ms(int64_t offset);
   bool Drained() const { return log_.empty() && dirty_.empty() && intents_.empty(); }
@@ -327,7 +336,7 @@ class Replicator {
   void NoteSelect(routing::Args args);
   bool recorded() const { return state_ == MirrorState::kLive || state_ == MirrorState::kCopying; }
   bool AnyKeyAwaitsSync(uint32_t db);
-  bool AnyKeySuspended(uint32_t db, uint64_t seq);
+  bool AnyKeySuspended(uint32_t db, uint64_t seq, bool by_value = false);
   void MarkWritten(uint32_t db, Drift reason, uint64_t seq, bool count);
   void MarkNamed(uint32_t db, Drift reason, uint64_t seq);
   void MarkKey(uint32_t db, std::string_view key, Drift reason, uint64_t seq, bool count);
@@ -362,7 +371,8 @@ class Replicator {
                    int64_t unix_ms);
   void FinishEffect(LogEntry& entry, uint64_t seq, std::string_view frame);
   // replicator_syncs.cc
-  void LogSync(const KeyName& key);
+  SyncStep TakeKeyType(KeyToSync& key, std::string_view frame, int64_t now_us);
+  void LogSync(const KeyToSync& key, EntryKind kind = EntryKind::kSync);
   LoggedSync SyncOf(const LogEntry& entry) { return ReadLoggedSync(entry.Effect(), decoder_); }
   void NoteSyncReply(std::string_view frame);
   void FinishSyncEntry(const LogEntry& entry, uint64_t seq, int64_t now_us);
@@ -370,14 +380,24 @@ class Replicator {
   void RefuseSync(const LoggedSync& sync, uint32_t db, uint64_t seq, std::string_view error,
                   int64_t now_us);
   // replicator_compare.cc
-  bool CompareDump(const KeyName& key, std::string_view dump, std::string_view expiry);
-  void CompareState(const KeyName& key, std::string_view value, std::string_view expiry);
-  void LogCompare(const KeyName& key, CompareBy by, uint64_t digest, size_t bytes,
+  bool CompareDump(const KeyToSync& key, std::string_view dump, std::string_view expiry);
+  void CompareState(const KeyToSync& key, std::string_view value, std::string_view expiry);
+  void LogCompare(const KeyToSync& key, CompareBy by, uint64_t digest, size_t bytes,
                   int64_t deadline_ms);
   void TakeCompareReply(const LogEntry& entry, std::string_view frame);
   void FinishCompare(const LogEntry& entry, uint64_t seq, int64_t unix_ms);
   bool SameDeadline(const LogEntry& entry, int64_t unix_ms) const;
   void LoseCompare(const LogEntry& entry);
+  // replicator_chunks.cc
+  bool NextChunk(KeyToSync& key);
+  bool MayHaveChunks(KeyType type) const;
+  SyncStep FinishChunk(KeyToSync& key, std::string_view scanned, std::string_view expiry,
+                       std::string_view run_id, int64_t unix_ms);
+  SyncStep RestartChunks(const KeyToSync& key);
+  bool ChunkMayBeSent(const LogEntry& entry, uint64_t seq);
+  void FinishChunkEntry(const LogEntry& entry, uint64_t seq, int64_t now_us);
+  bool BecomesByValue(const WriteRecord& write, std::string_view reply);
+  uint64_t AppendByValue(WriteRecord& write, std::string_view reply);
   // replicator_applier.cc again
   void FinishShadow(LogEntry& entry, uint64_t seq, std::string_view frame, int64_t unix_ms);
   // replicator_verify.cc
@@ -413,6 +433,8 @@ class Replicator {
   ExpiryFilter expiries_;
   MirrorLog log_;
   DirtyKeys dirty_;
+  std::deque<KeyToSync> next_chunks_;  // to be read, of copies under way
+  uint64_t big_key_bytes_ = 0;
   ScriptBook scripts_;
   Verification verification_;
   std::unique_ptr<IntentJournal> journal_;

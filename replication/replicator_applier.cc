@@ -71,7 +71,7 @@ void Replicator::FollowerLost() {
 
 void Replicator::Drop(LogEntry& entry, uint64_t seq) {
   if (entry.kind == EntryKind::kDropped) return;
-  if (entry.kind == EntryKind::kSync) --syncs_under_way_;
+  if (entry.CopiesKey()) --syncs_under_way_;
   if (entry.kind == EntryKind::kCompare) LoseCompare(entry);
   if (entry.kind == EntryKind::kVerify) verification_.Lose(entry.route);
   if (entry.kind != EntryKind::kShadow) Done(entry.keys, entry.intent, entry.sent);
@@ -86,7 +86,7 @@ void Replicator::GiveUpEntry(LogEntry& entry, uint64_t seq, Drift reason, uint64
   if (entry.kind == EntryKind::kEffect) {
     Parse(entry.Effect());
     MarkWritten(entry.db, reason, dirty_seq, true);
-  } else if (entry.kind == EntryKind::kSync) {
+  } else if (entry.CopiesKey()) {
     MarkKey(entry.db, SyncOf(entry).key, reason, dirty_seq, false);
   } else if (entry.kind == EntryKind::kSwap) {
     LeaveLive("a change of all keys was lost on its way to the follower");
@@ -136,8 +136,9 @@ bool Replicator::MayBeSent(LogEntry& entry, uint64_t seq) {
   }
   // Judged when they are answered.
   if (entry.kind == EntryKind::kVerify || entry.kind == EntryKind::kCompare) return true;
+  if (entry.kind == EntryKind::kChunk) return ChunkMayBeSent(entry, seq);
   Parse(entry.Effect());
-  if (!AnyKeySuspended(entry.db, seq)) return true;
+  if (!AnyKeySuspended(entry.db, seq, entry.by_value)) return true;
   if (entry.kind == EntryKind::kUndeclared) {
     MarkWritten(entry.db, Drift::kSpread, seq, true);
     return entry.kind == EntryKind::kUndeclared;  // still: live may have been left
@@ -210,10 +211,10 @@ void Replicator::OnFollowerReply(std::string_view frame, int64_t now_us, int64_t
     verification_.TakeReply(item, item.follower, frame, replies_seen_ == entry.replies);
   }
   if (entry.kind == EntryKind::kCompare) TakeCompareReply(entry, frame);
-  if (entry.kind == EntryKind::kSync) NoteSyncReply(frame);
+  if (entry.CopiesKey()) NoteSyncReply(frame);
   if (replies_seen_ < entry.replies) return;  // MULTI, QUEUED: an error shows in EXEC's reply
   FinishEntry(entry, seq, frame, now_us, unix_ms);
-  if (entry.kind == EntryKind::kSync || entry.kind == EntryKind::kCompare) --syncs_under_way_;
+  if (entry.CopiesKey() || entry.kind == EntryKind::kCompare) --syncs_under_way_;
   if (entry.kind != EntryKind::kShadow) Done(entry.keys, entry.intent, true);
   entry.kind = EntryKind::kDropped;
   --in_flight_;
@@ -255,6 +256,8 @@ void Replicator::FinishEntry(LogEntry& entry, uint64_t seq, std::string_view fra
       return FinishEffect(entry, seq, frame);
     case EntryKind::kSync:
       return FinishSyncEntry(entry, seq, now_us);
+    case EntryKind::kChunk:
+      return FinishChunkEntry(entry, seq, now_us);
     case EntryKind::kFlush:
       if (frame.front() == '-') LeaveLive("the follower refused to be flushed");
       return;
@@ -291,7 +294,7 @@ void Replicator::FinishEffect(LogEntry& entry, uint64_t seq, std::string_view fr
   Parse(entry.Effect());
   if (differs || guard_failed_) {
     MarkNamed(entry.db, differs ? Drift::kReply : Drift::kExpiry, seq);
-  } else if (AnyKeySuspended(entry.db, seq)) {
+  } else if (AnyKeySuspended(entry.db, seq, entry.by_value)) {
     // It was sent before one of its keys was found dirty.
     MarkWritten(entry.db, Drift::kSpread, seq, true);
   }

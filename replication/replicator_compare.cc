@@ -16,7 +16,7 @@
 namespace crossfade::replication {
 
 // False: it is to be synced with what was read.
-bool Replicator::CompareDump(const KeyName& key, std::string_view dump, std::string_view expiry) {
+bool Replicator::CompareDump(const KeyToSync& key, std::string_view dump, std::string_view expiry) {
   std::string_view payload;
   int64_t deadline_ms = 0;
   if (key.round != sync_round_) return false;
@@ -30,7 +30,8 @@ bool Replicator::CompareDump(const KeyName& key, std::string_view dump, std::str
 }
 
 // The dumps differ, which proves nothing.
-void Replicator::CompareState(const KeyName& key, std::string_view value, std::string_view expiry) {
+void Replicator::CompareState(const KeyToSync& key, std::string_view value,
+                              std::string_view expiry) {
   int64_t deadline_ms = 0;
   const std::optional<uint64_t> digest = StateDigest(key.type, value);
   const bool read = digest && key.type != KeyType::kNone &&
@@ -43,7 +44,7 @@ void Replicator::CompareState(const KeyName& key, std::string_view value, std::s
   dirty_.CompareAgain(key.db, key.name, CompareBy::kNothing);
 }
 
-void Replicator::LogCompare(const KeyName& key, CompareBy by, uint64_t digest, size_t bytes,
+void Replicator::LogCompare(const KeyToSync& key, CompareBy by, uint64_t digest, size_t bytes,
                             int64_t deadline_ms) {
   std::string& text = effect_.bytes;
   text.clear();

@@ -33,7 +33,7 @@ bool Replicator::SpreadInLog() {
     const bool shadow = entry.kind == EntryKind::kShadow;
     if (!shadow && entry.kind != EntryKind::kEffect) continue;
     Parse(entry.Effect());
-    if (!AnyKeySuspended(entry.db, seq)) continue;
+    if (!AnyKeySuspended(entry.db, seq, entry.by_value)) continue;
     if (!shadow) {
       ForEachKey(entry.db, [&](std::string_view name, routing::Access access, uint32_t db) {
         if (access != routing::Access::kRead) MarkKey(db, name, Drift::kSpread, seq, true);

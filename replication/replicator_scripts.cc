@@ -133,7 +133,9 @@ uint64_t Replicator::AppendUndeclared(WriteRecord& write, std::string_view reply
   } else if (!dirty_.empty() && AnyKeyAwaitsSync(write.db)) {
     MarkWritten(write.db, Drift::kSpread, log_.head_seq(), true);
   }
-  return recorded() ? AppendEffect(write, EntryKind::kUndeclared, reply) : 0;
+  if (!recorded()) return 0;
+  if (dirty_.in_chunks() > 0) ++sync_round_;  // it may find keys half copied
+  return AppendEffect(write, EntryKind::kUndeclared, reply);
 }
 
 // It succeeded.

@@ -1,16 +1,113 @@
 // Replicator: key syncs as entries of the log, in the one form or the other, and what
 // becomes of those that the follower refuses.
+#include <algorithm>
 #include <utility>
 
+#include "config/limits.h"
 #include "replication/replicator.h"
+#include "replication/sync_read.h"
+#include "routing/resp/reply.h"
 #include "routing/slot.h"
 #include "routing/store_health.h"
 
 namespace crossfade::replication {
 
+bool Replicator::NextSync(int64_t now_us, KeyToSync& key) {
+  if (!follower_ready_ || dirty_.empty() || syncs_held_ > 0) return false;
+  if (syncs_under_way_ >= limits::kSyncsUnderWay) return false;
+  if (!sync_pacer_.MayBegin(now_us, syncs_under_way_)) return false;
+  if (log_.bytes() > std::min<uint64_t>(limits::kSyncLogBytes, memory_bytes_ / 2)) return false;
+  if (compare_bytes_ > limits::kSyncLogBytes) return false;
+  if (!NextChunk(key)) {
+    if (!dirty_.NextToSync(now_us, key, sync_forms_.first(), big_key_bytes_)) return false;
+    key.round = sync_round_;
+    key.asks_fields =
+        key.form == SyncForm::kTypewise && table_->FindName("hpexpiretime") != nullptr;
+  }
+  ++syncs_under_way_;
+  return true;
+}
+
+void Replicator::SyncReadRefused(const KeyToSync& key, int64_t now_us) {
+  --syncs_under_way_;
+  ++counters_.syncs_refused;
+  dirty_.ChunksBroken(key.db, key.name);
+  dirty_.SyncRefused(key.db, key.name, 0, now_us);
+  NoteRefused(key.db, key.name, "the authority refuses to tell its value");
+}
+
+void Replicator::SyncReadFailed(const KeyToSync& key) {
+  --syncs_under_way_;
+  if (key.begun && dirty_.InChunks(key.db, key.name) != KeyType::kNone) {
+    return next_chunks_.push_back(key);
+  }
+  dirty_.SyncReadFailed(key.db, key.name);
+}
+
+void Replicator::FinishSync(const KeyToSync& key, std::string_view dump, std::string_view expiry) {
+  if (!dirty_.Contains(key.db, key.name)) {
+    --syncs_under_way_;
+    return;
+  }
+  counters_.synced_bytes += dump.size();
+  if (key.compare != CompareBy::kNothing && CompareDump(key, dump, expiry)) return;
+  effect_.Clear();
+  if (key.round != sync_round_ || !DeriveSync(key.name, dump, expiry, effect_)) {
+    SyncReadFailed(key);
+    return;
+  }
+  LogSync(key);
+}
+
+SyncStep Replicator::TakeSyncReply(KeyToSync& key, std::string_view frame, std::string_view run_id,
+                                   int64_t now_us, int64_t unix_ms) {
+  const char* p = frame.data();
+  const char* const end = p + frame.size();
+  const routing::ReplyHead head = routing::ReadHead(p, end);
+  if (AsksForSize(key)) {
+    key.sized = true;
+    key.big = head.type == routing::ReplyType::kInteger &&
+              static_cast<uint64_t>(head.number) > key.chunk_above;
+    return SyncStep::kAskMore;
+  }
+  if (AsksForType(key) && frame.front() == '+') return TakeKeyType(key, frame, now_us);
+  if (frame.starts_with("-EXECABORT") && !std::exchange(key.by_script, true)) {
+    return SyncStep::kAskMore;
+  }
+  if (!head.IsAggregate() || head.elements != 2) {
+    SyncReadRefused(key, now_us);
+    return SyncStep::kDone;
+  }
+  const std::string_view value = routing::FirstValue({p, static_cast<size_t>(end - p)});
+  const std::string_view expiry(value.end(), static_cast<size_t>(end - value.end()));
+  if (!key.cursor.empty()) return FinishChunk(key, value, expiry, run_id, unix_ms);
+  if (key.form == SyncForm::kDump) {
+    FinishSync(key, value, expiry);
+  } else {
+    FinishTypewiseSync(key, value, expiry, now_us);
+  }
+  return SyncStep::kDone;
+}
+
+SyncStep Replicator::TakeKeyType(KeyToSync& key, std::string_view frame, int64_t now_us) {
+  key.type = ParseKeyType(frame);
+  if (key.big && MayHaveChunks(key.type)) {
+    key.cursor = "0";
+    key.elements = limits::kChunkElements;
+    return SyncStep::kAskMore;
+  }
+  key.big = false;
+  const bool gone = key.type == KeyType::kNone;
+  if (key.form == SyncForm::kDump || (!gone && key.type != KeyType::kOther)) {
+    return SyncStep::kAskMore;
+  }
+  FinishTypewiseSync(key, {}, gone ? ":-2\r\n" : ":-1\r\n", now_us);
+  return SyncStep::kDone;
+}
+
 // What has been derived into effect_.
-void Replicator::LogSync(const KeyName& key) {
-  LogEntry& entry = log_.Append(EntryKind::kSync, {}, effect_.bytes, {}, nullptr);
+void Replicator::LogSync(const KeyToSync& key, EntryKind kind) {
+  LogEntry& entry = log_.Append(kind, {}, effect_.bytes, {}, nullptr);
   const uint64_t seq = log_.head_seq();
   const uint64_t hash = routing::KeyHash(key.db, key.name);
   entry.db = key.db;
@@ -20,11 +117,12 @@ void Replicator::LogSync(const KeyName& key) {
   ++stripe.pending;
   stripe.last_logged = seq;
   if (effect_.may_set_expiry) expiries_.Add(hash);
+  if (kind == EntryKind::kChunk) return;
   dirty_.SyncLogged(key.db, key.name, seq);
   ++counters_.synced;
 }
 
-void Replicator::FinishTypewiseSync(const KeyName& key, std::string_view replies,
+void Replicator::FinishTypewiseSync(const KeyToSync& key, std::string_view replies,
                                     std::string_view expiry, int64_t now_us) {
   if (!dirty_.Contains(key.db, key.name)) {
     --syncs_under_way_;

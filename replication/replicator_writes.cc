@@ -156,6 +156,7 @@ uint64_t Replicator::Log(WriteRecord& write, std::string_view reply, bool whole_
       return AppendAlways(write, EntryKind::kLibrary, verbatim ? write.request : effect_.bytes);
     }
   }
+  if (dirty_.in_chunks() > 0 && BecomesByValue(write, reply)) return AppendByValue(write, reply);
   if (state_ == MirrorState::kCopying && AnyKeyNotLive(write.db)) {
     MarkWritten(write.db, Drift::kSpread, log_.head_seq(), false);
     return 0;

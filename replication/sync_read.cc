@@ -3,6 +3,7 @@
 #include <limits>
 
 #include "config/check.h"
+#include "replication/effects/chunks.h"
 #include "routing/resp/encode.h"
 #include "routing/resp/request.h"
 
@@ -32,39 +33,22 @@ while i <= #value do
 end
 return {value, redis.call('PEXPIRETIME', KEYS[1])})";
 
-bool AsksForFields(const KeyName& key) {
-  return key.form == SyncForm::kTypewise && key.type == KeyType::kHash && key.asks_fields;
+bool AsksForFields(const KeyToSync& key) {
+  return key.form == SyncForm::kTypewise && key.type == KeyType::kHash && key.asks_fields &&
+         key.cursor.empty();
 }
 
-uint32_t AppendValueRead(const KeyName& key, std::string& out) {
+uint32_t AppendValueRead(const KeyToSync& key, std::string& out) {
+  if (!key.cursor.empty()) {
+    AppendChunkRead(key.type, key.name, key.cursor, key.elements, out);
+    return 1;
+  }
   if (key.form == SyncForm::kTypewise) return AppendStateReads(key.type, key.name, out);
   routing::AppendCommand(out, {"DUMP", key.name});
   return 1;
 }
 
-}  // namespace
-
-uint32_t AppendSyncRead(const KeyName& key, std::string& out) {
-  if (AsksForType(key)) {
-    routing::AppendCommand(out, {"TYPE", key.name});
-    return 0;
-  }
-  if (AsksForFields(key)) {
-    AppendSyncScript(key, out);
-    return 0;
-  }
-  routing::AppendCommand(out, {"MULTI"});
-  const uint32_t reads = AppendValueRead(key, out);
-  routing::AppendCommand(out, {"PEXPIRETIME", key.name});
-  routing::AppendCommand(out, {"EXEC"});
-  return reads + 2;
-}
-
-void AppendSyncScript(const KeyName& key, std::string& out) {
-  if (AsksForFields(key)) {
-    routing::AppendCommand(out, {"EVAL_RO", kReadHash, "1", key.name});
-    return;
-  }
+void AppendScript(const KeyToSync& key, std::string& out) {
   std::string read;
   AppendValueRead(key, read);
   routing::RequestDecoder decoder;
@@ -75,6 +59,32 @@ void AppendSyncScript(const KeyName& key, std::string& out) {
   std::vector<std::string_view> script = {"EVAL_RO", kReadState, "1", key.name};
   script.insert(script.end(), decoder.args().begin(), decoder.args().end());
   routing::AppendCommand(out, script);
+}
+
+}  // namespace
+
+uint32_t AppendSyncRead(const KeyToSync& key, std::string& out) {
+  if (AsksForSize(key)) {
+    routing::AppendCommand(out, {"MEMORY", "USAGE", key.name});
+    return 0;
+  }
+  if (AsksForType(key)) {
+    routing::AppendCommand(out, {"TYPE", key.name});
+    return 0;
+  }
+  if (AsksForFields(key)) {
+    routing::AppendCommand(out, {"EVAL_RO", kReadHash, "1", key.name});
+    return 0;
+  }
+  if (key.by_script) {
+    AppendScript(key, out);
+    return 0;
+  }
+  routing::AppendCommand(out, {"MULTI"});
+  const uint32_t reads = AppendValueRead(key, out);
+  routing::AppendCommand(out, {"PEXPIRETIME", key.name});
+  routing::AppendCommand(out, {"EXEC"});
+  return reads + 2;
 }
 
 }  // namespace crossfade::replication

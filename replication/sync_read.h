@@ -9,18 +9,17 @@
 
 namespace crossfade::replication {
 
-// Type-wise the key's type is asked for first.
-inline bool AsksForType(const KeyName& key) {
-  return key.form == SyncForm::kTypewise && key.type == KeyType::kNone;
+inline bool AsksForSize(const KeyToSync& key) { return key.chunk_above > 0 && !key.sized; }
+
+// Type-wise, and of what is big.
+inline bool AsksForType(const KeyToSync& key) {
+  return key.type == KeyType::kNone && (key.big || key.form == SyncForm::kTypewise);
 }
 
-// Appends TYPE, or else MULTI … EXEC (a script of a hash whose fields may have
-// expiries), whose reply has the value's and the expiry's as its
-// elements. Returns how many replies come before the one that counts.
-uint32_t AppendSyncRead(const KeyName& key, std::string& out);
-
-// The same two elements from a script: a store without memory queues nothing, but it
-// still reads.
-void AppendSyncScript(const KeyName& key, std::string& out);
+// Appends what is to be asked next: MEMORY USAGE, TYPE, or MULTI … EXEC, whose reply has
+// the value's (or the chunk's) and the expiry's as its elements; `by_script` a script
+// replies the same two (and of a hash whose fields may have expiries): a store without memory
+// queues nothing, but it still reads. Returns how many replies come before the one that counts.
+uint32_t AppendSyncRead(const KeyToSync& key, std::string& out);
 
 }  // namespace crossfade::replication

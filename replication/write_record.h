@@ -1,5 +1,4 @@
-// WriteRecord: what is known of a command between its sending to the authority and its
-// reply. The lane's; the replicator fills in its part.
+// WriteRecord: what is kept of a write between its sending and its reply.
 #pragma once
 
 #include <cstdint>

@@ -194,6 +194,21 @@ void WriteBackfill(Writer& out, const Snapshot& s) {
              "Partitions of 1024 that are copied and mirrored by effects.", s.live_partitions);
 }
 
+void WriteJournal(Writer& out, const Snapshot& s) {
+  out.Single("crossfade_journal_bytes", "gauge",
+             "Records that the intent journal keeps, before compression.", s.journal.bytes);
+  out.Family("crossfade_journal_state", "gauge", "1 for the state the intent journal is in.");
+  for (const char* state : {"off", "ok", "waiting", "failed"}) {
+    out.Sample({{"state", state}}, s.journal.state == state ? 1 : 0);
+  }
+  out.Single("crossfade_journal_blocks_total", "counter", "Blocks written to the intent journal.",
+             s.journal.blocks);
+  out.Single("crossfade_journal_syncs_total", "counter", "Times the intent journal was synced.",
+             s.journal.syncs);
+  out.Single("crossfade_journal_failures_total", "counter",
+             "Times the intent journal could not be written.", s.journal.failures);
+}
+
 void WriteMirror(Writer& out, const Snapshot& s) {
   out.Single("crossfade_mirror_lag_seconds", "gauge",
              "Age of the oldest write that the follower has not applied; 0 when none.",
@@ -210,18 +225,11 @@ void WriteMirror(Writer& out, const Snapshot& s) {
   out.Single("crossfade_mirror_syncs_typewise_total", "counter",
              "Keys that the follower was given by ordinary commands instead of a dump.",
              s.syncs_typewise);
-  out.Single("crossfade_journal_bytes", "gauge",
-             "Records that the intent journal keeps, before compression.", s.journal.bytes);
-  out.Family("crossfade_journal_state", "gauge", "1 for the state the intent journal is in.");
-  for (const char* state : {"off", "ok", "waiting", "failed"}) {
-    out.Sample({{"state", state}}, s.journal.state == state ? 1 : 0);
-  }
-  out.Single("crossfade_journal_blocks_total", "counter", "Blocks written to the intent journal.",
-             s.journal.blocks);
-  out.Single("crossfade_journal_syncs_total", "counter", "Times the intent journal was synced.",
-             s.journal.syncs);
-  out.Single("crossfade_journal_failures_total", "counter",
-             "Times the intent journal could not be written.", s.journal.failures);
+  out.Single("crossfade_mirror_syncs_chunked_total", "counter",
+             "Big keys that the follower was given in chunks.", s.syncs_chunked);
+  out.Single("crossfade_mirror_chunks_restarted_total", "counter",
+             "Times such a copy began again, because of what was written meanwhile.",
+             s.chunks_restarted);
   WriteByKey(out, "crossfade_mirror_effects_total", "kind", "Effects of writes, by kind.",
              s.effects);
   WriteByKey(out, "crossfade_drift_total", "reason",
@@ -321,6 +329,7 @@ std::string RenderMetrics(const Snapshot& snapshot, const ReloadHistory& reloads
   WriteRequests(out, snapshot);
   WriteReads(out, snapshot);
   WriteMirror(out, snapshot);
+  WriteJournal(out, snapshot);
   WriteScripts(out, snapshot);
   WriteOwnership(out, snapshot.ownership);
   WriteProxy(out, snapshot, reloads);

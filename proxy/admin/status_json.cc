@@ -102,6 +102,8 @@ void AddMirror(ordered_json& document, const Snapshot& s, const config::Settings
                    {"quarantined_keys", s.quarantined_keys},
                    {"quarantined_accepted", s.quarantined_accepted},
                    {"syncs_typewise", s.syncs_typewise},
+                   {"syncs_chunked", s.syncs_chunked},
+                   {"chunks_restarted", s.chunks_restarted},
                    {"journal",
                     {{"state", s.journal.state},
                      {"reason", s.journal.reason},

@@ -198,6 +198,8 @@ class Renderer {
     keys += "  syncs under way " + FormatCount(now_.at("syncs_under_way").get<uint64_t>());
     const uint64_t typewise = now_.at("syncs_typewise").get<uint64_t>();
     if (typewise > 0) keys += ", type-wise so far " + FormatCount(typewise);
+    const uint64_t chunked = now_.at("syncs_chunked").get<uint64_t>();
+    if (chunked > 0) keys += ", in chunks so far " + FormatCount(chunked);
     if (const auto quarantined = now_.value("quarantined_keys", uint64_t{0}); quarantined > 0) {
       keys += "  " + Warn("quarantined " + FormatCount(quarantined));
     }

@@ -10,7 +10,7 @@ namespace crossfade::proxy {
 void KeySyncer::Run() {
   Core& core = worker_.core();
   const std::lock_guard lock(core.mutex);
-  replication::KeyName key;
+  replication::KeyToSync key;
   while (core.replicator.NextSync(worker_.now_us(), key)) {
     Lane& lane = worker_.LaneOf({.db = key.db});
     if (!lane.ready() || lane.full()) {
@@ -29,7 +29,7 @@ void KeySyncer::Run() {
 }
 
 // The key has entered the gate.
-void KeySyncer::Read(const replication::KeyName& key, uint64_t hash) {
+void KeySyncer::Read(const replication::KeyToSync& key, uint64_t hash) {
   Lane& lane = worker_.LaneOf({.db = key.db});
   if (lane.ready()) return lane.SendSync(key);
   const std::lock_guard lock(worker_.core().mutex);

@@ -206,6 +206,7 @@ bool MirrorDriver::MayGoOn(const ActivePlan& plan, MirrorState& state) {
     const std::lock_guard lock(core_.mutex);
     if (!InForce(plan)) return false;
     core_.replicator.set_memory_bytes(plan.plan->settings.mirror.memory_bytes);
+    core_.replicator.set_big_key_bytes(plan.plan->settings.mirror.big_key_bytes);
     core_.replicator.scripts().set_mode(plan.plan->settings.mirror.scripts);
     if (!plan.mirrors) {
       core_.replicator.SetOff();

@@ -60,7 +60,8 @@ class StoreConnection final : public Pollable {
   OutQueue& out() { return out_; }
   InBuffer& in() { return in_; }
   StoreLink& link() { return link_; }
-  int64_t client_id() const { return client_id_; }  // at the store
+  int64_t client_id() const { return client_id_; }       // at the store
+  const std::string& run_id() const { return run_id_; }  // the store's, as it greeted
   // Its owner has changed db, protocol or user, by commands of its own: so will the
   // next one be.
   void MovedTo(const LaneKey& key, std::optional<StoreLogin> login) {

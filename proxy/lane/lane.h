@@ -63,7 +63,7 @@ class Lane final : public ConnectionHolder {
   void Ask(const replication::AskBehind& ask, std::string_view key);
   void AskDeadline(std::string_view key) { Ask({.deadline = true}, key); }
   // Reads a key's state under the gate, which it has entered (syncs.cc).
-  void SendSync(const replication::KeyName& key);
+  void SendSync(const replication::KeyToSync& key);
   void SendVerify(replication::Verification::Slot slot);
 
   // attempts.cc: an attempt for a client that waits; whether any key is there of
@@ -136,9 +136,7 @@ class Lane final : public ConnectionHolder {
   void TakeWrite(InFlight& item, std::string_view frame, std::unique_lock<std::mutex>& lock);
   void TakeDeadline(std::string_view frame, std::unique_lock<std::mutex>& lock);
   // syncs.cc
-  void PushSync(const replication::KeyName& key, uint32_t before, std::string_view text);
   void TakeSync(std::string_view frame, std::unique_lock<std::mutex>& lock);
-  void FinishSync(const replication::KeyName& key, std::string_view frame);
   // verifies.cc
   bool TakeVerify(std::string_view frame, std::unique_lock<std::mutex>& lock);
   bool TakeAttempt(InFlight& item, std::string_view frame, std::unique_lock<std::mutex>& lock);
@@ -169,7 +167,7 @@ class Lane final : public ConnectionHolder {
   Session* owner_ = nullptr;
   replication::Ring<InFlight> in_flight_{256};
   replication::Ring<replication::WriteRecord> writes_{256};
-  replication::Ring<replication::KeyName> syncs_{16};
+  replication::Ring<replication::KeyToSync> syncs_{16};
   replication::Ring<replication::Verification::Slot> verifies_{16};
   replication::Ring<Attempt> attempts_{16};
   replication::Ring<std::vector<replication::WaiterId>> polls_{4};

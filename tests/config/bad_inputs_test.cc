@@ -26,7 +26,7 @@ const BadInput kBadInputs[] = {
      "allow, limits, admin, log, users, journal, ownership, backfill, verify"},
     {"unknown key in a section", "mirror: {memry: 1GiB}\n",
      "c.yaml:4: mirror.memry: unknown key, expected one of ack, ack_timeout, memory, "
-     "follower_data, scripts, undeclared_keys; did you mean memory?"},
+     "follower_data, scripts, undeclared_keys, big_key; did you mean memory?"},
     {"unknown key in a route", "reads:\n  routes:\n    - {name: a, match: {prefx: b}}\n",
      "c.yaml:6: reads.routes[0].match.prefx: unknown key, expected one of prefix, user, client, "
      "network; did you mean prefix?"},
@@ -44,13 +44,14 @@ const BadInput kBadInputs[] = {
      "c.yaml:4: journal.disk: found '1MiB', expected a size from 256MiB to 1TiB"},
     {"all that is not served",
      "gates: {}\nfences: {}\napprovals: {}\nusers: []\n"
-     "mirror: {big_key: 1MiB}\n"
      "admin: {tokens_file: t}\n",
      "c.yaml:4: gates is not served by this version\n"
      "c.yaml:5: fences is not served by this version\n"
      "c.yaml:6: approvals is not served by this version\n"
-     "c.yaml:8: mirror.big_key is not served by this version\n"
-     "c.yaml:9: admin.tokens_file is not served by this version"},
+     "c.yaml:8: admin.tokens_file is not served by this version"},
+    {"size of a big key", "mirror: {big_key: 1MB}\n",
+     "c.yaml:4: mirror.big_key: found '1MB', expected a size such as 64MiB (units: B, KiB, MiB, "
+     "GiB, TiB)"},
     {"existing keys", "backfill: {existing: keep}\n",
      "c.yaml:4: backfill.existing: found 'keep', expected one of refuse, overwrite, "
      "keep_equal; did you mean keep_equal?"},
@@ -74,10 +75,10 @@ const BadInput kBadInputs[] = {
      "mirror?"},
     {"section that is text", "mirror: both\n",
      "c.yaml:4: mirror: found text, expected a map with ack, ack_timeout, memory, follower_data, "
-     "scripts, undeclared_keys"},
+     "scripts, undeclared_keys, big_key"},
     {"section that is empty", "mirror:\n",
      "c.yaml:4: mirror: found nothing, expected a map with ack, ack_timeout, memory, "
-     "follower_data, scripts, undeclared_keys"},
+     "follower_data, scripts, undeclared_keys, big_key"},
     {"section that is a list", "limits: [clients]\n",
      "c.yaml:4: limits: found a list, expected a map with clients, pinned, request, client_output, "
      "memory, client_idle, connect_timeout, command_timeout, stop_timeout"},

@@ -96,6 +96,7 @@ TEST(Plan, EverySettingChangesTheDigest) {
       "ownership: {advertise_tls: 'a:1'}\n",
       "mirror: {ack_timeout: 1s}\n",
       "mirror: {memory: 1GiB}\n",
+      "mirror: {big_key: 2MiB}\n",
       "mirror: {follower_data: trust}\n",
       "limits: {pinned: 7}\n",
       "mirror: {scripts: sync}\n",

@@ -1,8 +1,9 @@
-// A backfill of all types and sizes under writes to all of them: how fast, what
-// clients notice, how much memory; and equal stores behind it, also when the proxy
-// is killed on the way. By default small; CROSSFADE_BACKFILL_KEYS,
-// CROSSFADE_BACKFILL_WRITES (a second) and CROSSFADE_BACKFILL_KILLS make it large,
-// CROSSFADE_BACKFILL_RATE (keys a second, 0: unbounded) slow.
+// A backfill of all types and sizes under writes to all of them, with shadow reads
+// through the frontier and verification behind it: how fast, what clients notice, how
+// much memory; and equal stores, also when the proxy is killed on the way. By default
+// small; CROSSFADE_BACKFILL_KEYS, CROSSFADE_BACKFILL_WRITES (a second),
+// CROSSFADE_BACKFILL_PASSES (of verification) and CROSSFADE_BACKFILL_KILLS make it
+// large, CROSSFADE_BACKFILL_RATE (keys a second, 0: unbounded) slow.
 #include <poll.h>
 
 #include <atomic>
@@ -13,7 +14,7 @@
 #include <random>
 #include <thread>
 
-#include "tests/e2e/migration.h"
+#include "tests/e2e/verification.h"
 #include "tests/support/http_client.h"
 
 namespace crossfade::test {
@@ -59,8 +60,8 @@ for i = 1, tonumber(ARGV[1]) do
   redis.call('SET', 'big:s:' .. i, string.rep('x', 1024 * 1024))
 end)";
 
-// Writes at a rate to all kinds of keys, a tenth of them to few; goes on when its
-// connection is lost.
+// Writes at a rate to all kinds of keys, a tenth of them to few, and reads a quarter as
+// many; goes on when its connection is lost.
 class Writer {
  public:
   Writer(uint16_t port, uint64_t keys, uint64_t per_second, uint64_t seed)
@@ -74,7 +75,7 @@ class Writer {
   uint64_t answered() const { return answered_.load(); }
 
  private:
-  static constexpr int kBatch = 20;
+  static constexpr int kBatch = 20, kReads = 5;
   void Run() {
     std::unique_ptr<RedisClient> client;
     const auto begun = steady_clock::now();
@@ -83,9 +84,10 @@ class Writer {
                                     std::chrono::microseconds(sent * 1'000'000 / per_second_));
       if (!client || !client->connected()) client = std::make_unique<RedisClient>(port_);
       if (!client->connected()) continue;
+      for (int i = 0; i < kReads; ++i) client->Send(NextRead());
       for (int i = 0; i < kBatch; ++i) client->Send(Next());
-      for (int i = 0; i < kBatch && client->connected(); ++i) {
-        answered_ += client->Read().kind != Value::Kind::kLost ? 1 : 0;
+      for (int i = 0; i < kReads + kBatch && client->connected(); ++i) {
+        answered_ += client->Read().kind != Value::Kind::kLost && i >= kReads ? 1 : 0;
       }
     }
   }
@@ -128,6 +130,28 @@ class Writer {
         return {"RENAME", "s:" + KeyOf(1), "s:" + KeyOf(2)};
     }
   }
+  Args NextRead() {
+    const std::string number = std::to_string(1 + Below(1'000));
+    const std::string big = std::to_string(1 + Below(kBigKeys));
+    switch (Below(8)) {
+      case 0:
+        return {"HGETALL", "h:" + KeyOf(5)};
+      case 1:
+        return {"SMEMBERS", "u:" + KeyOf(6)};
+      case 2:
+        return {"ZRANGE", "z:" + KeyOf(7), "0", "-1", "WITHSCORES"};
+      case 3:
+        return {"LRANGE", "l:" + KeyOf(8), "0", "-1"};
+      case 4:
+        return {"XRANGE", "x:" + KeyOf(9), "-", "+"};
+      case 5:
+        return {"HGET", "big:h:" + big, "f" + number};
+      case 6:
+        return {"ZSCORE", "big:z:" + big, "m" + number};
+      default:
+        return {"GET", "s:" + KeyOf(Below(4))};
+    }
+  }
   Args NextBig(const std::string& number) {
     const std::string which = std::to_string(1 + Below(kBigKeys));
     switch (Below(5)) {
@@ -156,6 +180,8 @@ class BackfillScale : public ::testing::Test {
  protected:
   BackfillScale() {
     migration_.config.journal = {{"mode", "process"}, {"dir", dir()}};
+    migration_.config.stage = "ramp";
+    migration_.config.reads = {{"follower", "50%"}, {"staleness", "30s"}, {"shadow", "100%"}};
     migration_.config.backfill["auto_start"] = "false";
     migration_.config.backfill["keys_per_second"] =
         std::to_string(Wanted("CROSSFADE_BACKFILL_RATE", 0));
@@ -204,8 +230,32 @@ class BackfillScale : public ::testing::Test {
                 R"({"action": "start"})");
   }
 
+  // Finds nothing, whatever is written meanwhile.
+  void VerifyAgainAndAgain() {
+    for (uint64_t pass = 1; pass <= passes_; ++pass) {
+      const auto begun = steady_clock::now();
+      const nlohmann::json report = Verify(migration_);
+      const double seconds = std::chrono::duration<double>(steady_clock::now() - begun).count();
+      ASSERT_EQ(report.value("state", ""), "done") << Brief(report);
+      EXPECT_EQ(report.value("differences", 1), 0) << Brief(report);
+      std::printf("verification in %.1f s, %llu MiB: %s\n", seconds,
+                  static_cast<unsigned long long>(RssMib()), Brief(report).c_str());
+    }
+  }
+  void ExpectShadowReadsMatched() {
+    nlohmann::json shadow;
+    EXPECT_TRUE(Await([&] {
+      shadow = migration_.Status()["shadow"];
+      return SumWhere(shadow, "result", "matched") > 0;
+    }));
+    EXPECT_EQ(SumWhere(shadow, "result", "mismatched"), 0u) << shadow;
+    std::printf("%llu shadow reads matched\n",
+                static_cast<unsigned long long>(SumWhere(shadow, "result", "matched")));
+  }
+
   const uint64_t keys_ = Wanted("CROSSFADE_BACKFILL_KEYS", 3'000);
   const uint64_t writes_ = Wanted("CROSSFADE_BACKFILL_WRITES", 2'000);
+  const uint64_t passes_ = Wanted("CROSSFADE_BACKFILL_PASSES", 1);
   const uint64_t kills_ = Wanted("CROSSFADE_BACKFILL_KILLS", 2);
   Migration migration_;
 };
@@ -218,6 +268,7 @@ TEST_F(BackfillScale, AllTypesAndSizesUnderWritesToAllOfThem) {
   const auto before = WriteTimes();
   ::poll(nullptr, 0, 1'000);
   const auto begun_with = WriteTimes();
+  const uint64_t answered_before = writer->answered();
   const auto begun = steady_clock::now();
   Start();
   uint64_t rss = 0;
@@ -231,10 +282,14 @@ TEST_F(BackfillScale, AllTypesAndSizesUnderWritesToAllOfThem) {
   const double seconds = std::chrono::duration<double>(steady_clock::now() - begun).count();
   const auto ended_with = WriteTimes();
   std::printf(
-      "%llu keys in %.1f s: %.0f a second; p99 of writes %.0f us before, %.0f us meanwhile "
-      "(by powers of two); %llu MiB at most\n",
+      "%llu keys in %.1f s: %.0f a second, under %.0f writes a second; p99 of writes %.0f us "
+      "before, %.0f us meanwhile (by powers of two); %llu MiB at most\n",
       static_cast<unsigned long long>(keys_), seconds, static_cast<double>(keys_) / seconds,
-      P99(before, begun_with), P99(begun_with, ended_with), static_cast<unsigned long long>(rss));
+      static_cast<double>(writer->answered() - answered_before) / seconds, P99(before, begun_with),
+      P99(begun_with, ended_with), static_cast<unsigned long long>(rss));
+  ExpectShadowReadsMatched();
+  VerifyAgainAndAgain();
+  ExpectShadowReadsMatched();
   writer.reset();
   migration_.ExpectEqualWhenDrained();
 }
@@ -252,9 +307,9 @@ TEST_F(BackfillScale, KilledAtRandomMomentsItGoesOnWhereItWas) {
     const uint64_t finished = Figures().value("partitions_finished", uint64_t{0});
     migration_.proxy->Kill();
     ASSERT_TRUE(migration_.Start());
-    EXPECT_TRUE(Await(
-        [&] { return Figures().value("partitions_finished", uint64_t{0}) >= finished; },
-        milliseconds(2'000)))
+    EXPECT_TRUE(
+        Await([&] { return Figures().value("partitions_finished", uint64_t{0}) >= finished; },
+              milliseconds(2'000)))
         << "kill " << kill << ", " << finished << " were finished: " << Figures();
   }
   ASSERT_TRUE(Await([&] { return Figures().value("phase", "") == "done"; }, milliseconds(600'000)))

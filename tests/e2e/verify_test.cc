@@ -1,6 +1,7 @@
 // Verification of two real stores: no difference is reported where there is none,
 // whatever is written meanwhile, and each one that there is.
-// CROSSFADE_VERIFY_CORRUPTIONS and CROSSFADE_VERIFY_PASSES make it longer.
+// CROSSFADE_VERIFY_CORRUPTIONS, CROSSFADE_VERIFY_PASSES and CROSSFADE_VERIFY_KEYS make
+// it longer.
 #include <poll.h>
 #include <sys/wait.h>
 #include <unistd.h>
@@ -120,7 +121,7 @@ void Corrupt(RedisClient& store, const Corruption& corruption, const std::string
 TEST_P(VerifyLoad, EveryCorruptionIsFoundAndNoneElseAndRepaired) {
   const int corruptions = FromEnvironment("CROSSFADE_VERIFY_CORRUPTIONS", 300);
   RedisClient legacy(migration_.legacy.port());
-  FillEveryType(legacy, 7 * corruptions + 700);
+  FillEveryType(legacy, FromEnvironment("CROSSFADE_VERIFY_KEYS", 7 * corruptions + 700));
   ASSERT_TRUE(migration_.StartLive());
   ASSERT_TRUE(migration_.proxy->AwaitDrained());
   Load load(Mixed());

@@ -2,10 +2,14 @@
 
 import os
 import stat
+import sys
 import tempfile
 import unittest
 
 import house_rules
+
+sys.path.insert(0, os.path.join(os.path.dirname(os.path.abspath(__file__)), "..", "sim", "mutations"))
+import rules
 
 ROOT = os.path.dirname(os.path.dirname(os.path.dirname(os.path.abspath(__file__))))
 
@@ -14,6 +18,12 @@ class Repository(unittest.TestCase):
     def test_keeps_the_house_rules(self):
         violations = house_rules.check(ROOT)
         self.assertEqual(violations, [], "\n" + "\n".join(violations))
+
+    def test_has_the_rules_that_mutations_break(self):
+        for mutation in rules.MUTATIONS:
+            for path, text, _ in mutation.edits:
+                with open(os.path.join(ROOT, path), encoding="utf-8") as file:
+                    self.assertEqual(file.read().count(text), 1, f"{mutation.name}: {path}")
 
     def test_is_seen_by_the_checker(self):
         seen = set(house_rules.source_files(ROOT))

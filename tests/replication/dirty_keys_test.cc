@@ -16,7 +16,7 @@ using Names = std::vector<std::string>;
 
 Names TakeAll(DirtyKeys& dirty, int64_t now_us = 0) {
   Names names;
-  KeyName key;
+  KeyToSync key;
   while (dirty.NextToSync(now_us, key)) names.push_back(std::to_string(key.db) + key.name);
   return names;
 }
@@ -190,7 +190,7 @@ class DirtyKeysRandomTest : public testing::TestWithParam<uint64_t> {
     key.seq = std::max(key.seq, seq);
   }
   void Read() {
-    KeyName next;
+    KeyToSync next;
     if (!dirty_.NextToSync(now_, next)) {
       for (const auto& [name, key] : keys_) {
         const bool covered =

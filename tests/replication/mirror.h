@@ -192,7 +192,7 @@ class Mirror {
   // Which keys are to be read now, as "db name".
   Lines SyncsWanted() {
     Lines names;
-    replication::KeyName key;
+    replication::KeyToSync key;
     while (replicator.NextSync(now_us, key)) {
       names.push_back(std::to_string(key.db) + " " + key.name);
       reading.push_back(key);
@@ -201,7 +201,7 @@ class Mirror {
   }
   // The lane's reply for the next of them: the value, or that there is no key.
   uint64_t FinishSync(std::string_view value, int64_t expiry_ms = -1) {
-    const replication::KeyName key = reading.front();
+    const replication::KeyToSync key = reading.front();
     reading.pop_front();
     const bool gone = value == kGone;
     replicator.FinishSync(key, gone ? "$-1\r\n" : Bulk(value),
@@ -248,7 +248,7 @@ class Mirror {
   replication::Replicator replicator;
   int64_t now_us = 1'000'000'000;
   int64_t unix_ms = 1'700'000'000'000;
-  std::deque<replication::KeyName> reading;
+  std::deque<replication::KeyToSync> reading;
 };
 
 }  // namespace crossfade::test

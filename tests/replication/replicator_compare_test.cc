@@ -36,7 +36,7 @@ class CompareTest : public ::testing::Test {
   }
   // The authority's value, read by its type.
   void ReadByType(KeyType type, std::string_view value) {
-    KeyName key = m_.reading.front();
+    KeyToSync key = m_.reading.front();
     m_.reading.pop_front();
     key.type = type;
     r_.FinishTypewiseSync(key, value, kNoExpiry, m_.now_us);

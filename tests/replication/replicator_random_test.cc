@@ -84,7 +84,7 @@ class ReplicatorRandomTest : public testing::TestWithParam<uint64_t> {
     std::string line;  // empty: a key sync
     uint32_t db = 0;
     std::unique_ptr<Mirror::Sent> write;
-    KeyName sync;
+    KeyToSync sync;
     bool executed = false;
     std::string reply;
   };
@@ -229,7 +229,7 @@ class ReplicatorRandomTest : public testing::TestWithParam<uint64_t> {
     r_.HoldSyncs(false);
   }
   void ReadKeys() {
-    KeyName key;
+    KeyToSync key;
     const size_t lane = Below(kLanes);
     while (r_.NextSync(m_.now_us, key)) {
       if (lanes_[lane].lost) return r_.SyncReadFailed(key);

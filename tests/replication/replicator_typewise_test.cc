@@ -32,7 +32,7 @@ class ReplicatorTypewise : public testing::Test {
   }
   // As the lane does for a string.
   void FinishTypewise(std::string_view value, KeyType type = KeyType::kString) {
-    KeyName key = m_.reading.front();
+    KeyToSync key = m_.reading.front();
     m_.reading.pop_front();
     EXPECT_EQ(key.form, SyncForm::kTypewise);
     EXPECT_EQ(key.type, KeyType::kNone) << "it is asked for each time";
@@ -203,7 +203,7 @@ TEST_F(ReplicatorTypewise, AKeyThatIsGoneIsDeleted) {
   r_.sync_forms().SetLacksRestore(true);
   MakeDirty("k");
   Wanted("k");
-  KeyName key = m_.reading.front();
+  KeyToSync key = m_.reading.front();
   m_.reading.clear();
   r_.FinishTypewiseSync(key, {}, ":-2\r\n", m_.now_us);
   EXPECT_EQ(m_.Apply({":1\r\n"}), Lines{"DEL k"});
@@ -214,7 +214,7 @@ TEST_F(ReplicatorTypewise, AKeyThatBecameAnotherTypeIsReadAgain) {
   r_.sync_forms().SetLacksRestore(true);
   MakeDirty("k");
   Wanted("k");
-  KeyName key = m_.reading.front();
+  KeyToSync key = m_.reading.front();
   m_.reading.clear();
   key.type = KeyType::kHash;
   r_.FinishTypewiseSync(key, "-WRONGTYPE Operation\r\n", ":-1\r\n", m_.now_us);

@@ -110,6 +110,8 @@ bool DependsOnMore(std::string_view line, bool in_transaction) {
   static const std::set<std::string_view> kNames = {
       "spop",   "srandmember", "hrandfield", "zrandmember", "randomkey", "time",
       "client", "info",        "lastsave",   "lolwut",      "flushall",  "wait"};
+  static const std::set<std::string_view> kTimes = {"ttl", "pttl", "expiretime", "pexpiretime"};
+  if (kTimes.contains(name)) return in_transaction;  // which may set an expiry before
   if (kNames.contains(name)) return line.find("m1") == std::string_view::npos;
   if (line.find('*') != std::string_view::npos && name == "xadd") return true;
   if (line.starts_with("XINFO CONSUMERS") || line.find("FULL") != std::string_view::npos ||

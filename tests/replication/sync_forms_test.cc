@@ -97,14 +97,15 @@ TEST(SyncErrorOf, FindsTheErrorThatACommandGot) {
 
 // ---- What the authority is asked
 
-std::string Asked(const KeyName& key, uint32_t before) {
+std::string Asked(const KeyToSync& key, uint32_t before) {
   std::string out;
   EXPECT_EQ(AppendSyncRead(key, out), before);
   return out;
 }
 
 TEST(SyncRead, TypeWiseTheTypeComesFirst) {
-  KeyName key{.db = 0, .name = "k"};
+  KeyToSync key;
+  key.name = "k";
   EXPECT_EQ(test::Decoded(Asked(key, 3)), (Lines{"MULTI", "DUMP k", "PEXPIRETIME k", "EXEC"}));
   key.form = SyncForm::kTypewise;
   EXPECT_TRUE(AsksForType(key));
@@ -116,13 +117,13 @@ TEST(SyncRead, TypeWiseTheTypeComesFirst) {
 }
 
 TEST(SyncRead, OfAHashWhoseFieldsMayExpireAScriptReadsBoth) {
-  KeyName key{.db = 0, .name = "k", .form = SyncForm::kTypewise, .asks_fields = true};
+  KeyToSync key;
+  key.name = "k";
+  key.form = SyncForm::kTypewise;
+  key.asks_fields = true;
   EXPECT_EQ(test::Decoded(Asked(key, 0)), Lines{"TYPE k"});
   key.type = KeyType::kHash;
-  std::string again;
-  AppendSyncScript(key, again);
-  EXPECT_EQ(Asked(key, 0), again);
-  EXPECT_NE(again.find("HPEXPIRETIME"), again.npos);
+  EXPECT_NE(Asked(key, 0).find("HPEXPIRETIME"), std::string::npos);
   key.asks_fields = false;
   EXPECT_EQ(test::Decoded(Asked(key, 3)), (Lines{"MULTI", "HGETALL k", "PEXPIRETIME k", "EXEC"}));
 }
@@ -130,14 +131,16 @@ TEST(SyncRead, OfAHashWhoseFieldsMayExpireAScriptReadsBoth) {
 TEST(SyncRead, AScriptReadsTheSame) {
   const std::string script =
       "return {redis.call(unpack(ARGV)), redis.call('PEXPIRETIME', KEYS[1])}";
-  KeyName key{.db = 0, .name = "k"};
+  KeyToSync key;
+  key.name = "k";
   std::string out;
-  AppendSyncScript(key, out);
+  key.by_script = true;
+  EXPECT_EQ(AppendSyncRead(key, out), 0u);
   EXPECT_EQ(test::Decoded(out), Lines{"EVAL_RO " + script + " 1 k DUMP k"});
   key.form = SyncForm::kTypewise;
   key.type = KeyType::kZset;
   out.clear();
-  AppendSyncScript(key, out);
+  EXPECT_EQ(AppendSyncRead(key, out), 0u);
   EXPECT_EQ(test::Decoded(out), Lines{"EVAL_RO " + script + " 1 k ZRANGE k 0 -1 WITHSCORES"});
 }
 

@@ -73,7 +73,7 @@ void Driver::Step() {
     (void)backfill_.Reopen();
   }
   const bool copying = state == MirrorState::kCopying && backfill_.active();
-  if (state == MirrorState::kUnfinished) backfill_.Abandon();
+  if (state != MirrorState::kLive && state != MirrorState::kCopying) backfill_.Abandon();
   if (copying || (state == MirrorState::kLive && backfill_.active())) PumpBackfill();
   if (busy_) return;
   const bool check = process_.now_us() >= next_check_us_;

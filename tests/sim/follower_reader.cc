@@ -117,7 +117,7 @@ void Applier::Tick() {
 void KeySyncer::Run() {
   Worker& worker = *process_.workers[0];
   replication::Replicator& replicator = process_.replicator;
-  replication::KeyName key;
+  replication::KeyToSync key;
   while (replicator.NextSync(process_.now_us(), key)) {
     Lane& lane = worker.LaneOf(key.db);
     if (!lane.ready()) return replicator.SyncReadFailed(key);
@@ -133,7 +133,7 @@ void KeySyncer::Run() {
 }
 
 // The key has entered the gate.
-void KeySyncer::Read(const replication::KeyName& key, uint64_t hash) {
+void KeySyncer::Read(const replication::KeyToSync& key, uint64_t hash) {
   Lane& lane = process_.workers[0]->LaneOf(key.db);
   if (lane.ready()) return lane.SendSync(key);
   process_.replicator.gate().Leave(lane.id(), {std::span(&hash, 1), false});

@@ -71,7 +71,7 @@ class KeySyncer {
   void Run();
 
  private:
-  void Read(const replication::KeyName& key, uint64_t hash);
+  void Read(const replication::KeyToSync& key, uint64_t hash);
 
   Process& process_;
 };

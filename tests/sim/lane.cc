@@ -75,7 +75,7 @@ void Lane::AskDeadline(std::string_view key) {
   Queue(text, 0);
 }
 
-void Lane::SendSync(const replication::KeyName& key) {
+void Lane::SendSync(const replication::KeyToSync& key) {
   std::string text;
   const uint32_t before = replication::AppendSyncRead(key, text);
   syncs_.push_back(key);
@@ -156,33 +156,18 @@ void Lane::FinishWrite(ReplyTo to, std::string_view reply, uint64_t stamp) {
 }
 
 void Lane::TakeSync(std::string_view frame, uint64_t stamp) {
-  replication::KeyName key = syncs_.front();
+  replication::KeyToSync key = syncs_.front();
   syncs_.pop_front();
-  if (replication::AsksForType(key) && frame.front() == '+') {
-    key.type = replication::ParseKeyType(frame);
-    if (key.type != replication::KeyType::kNone) return SendSync(key);
-  }
   const uint64_t hash = routing::KeyHash(key.db, key.name);
   replication::Replicator& replicator = process_.replicator;
-  const char* p = frame.data();
-  const char* end = p + frame.size();
-  const routing::ReplyHead head = routing::ReadHead(p, end);
-  if (head.IsAggregate() && head.elements == 2) {
+  const uint64_t logged = replicator.log().head_seq();
+  const replication::SyncStep step =
+      replicator.TakeSyncReply(key, frame, std::to_string(process_.authority.run),
+                               process_.now_us(), process_.world.env.UnixMs());
+  if (step == replication::SyncStep::kAskMore) return SendSync(key);
+  if (replicator.log().head_seq() != logged) {
     process_.CheckOrder(std::span(&hash, 1), false, stamp);
-    const std::string_view dump = routing::FirstValue({p, static_cast<size_t>(end - p)});
-    const std::string_view expiry(dump.end(), static_cast<size_t>(end - dump.end()));
-    if (key.form == replication::SyncForm::kDump) {
-      replicator.FinishSync(key, dump, expiry);
-    } else {
-      replicator.FinishTypewiseSync(key, dump, expiry, process_.now_us());
-    }
     process_.WantFeed();
-  } else if (frame == "+none\r\n") {
-    process_.CheckOrder(std::span(&hash, 1), false, stamp);
-    replicator.FinishTypewiseSync(key, {}, ":-2\r\n", process_.now_us());
-    process_.WantFeed();
-  } else {
-    replicator.SyncReadRefused(key, process_.now_us());
   }
   replicator.gate().Leave(id_, {std::span(&hash, 1), false});
 }

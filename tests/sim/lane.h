@@ -38,7 +38,7 @@ class Lane final : public StoreConnectionOwner {
   void SendWrite(ReplyTo to, bool is_read, std::string_view request, uint32_t skipped,
                  uint64_t tag);
   void AskDeadline(std::string_view key);
-  void SendSync(const replication::KeyName& key);
+  void SendSync(const replication::KeyToSync& key);
   void SendVerify(replication::Verification::Slot slot);
 
   void MarkUnrecorded() { recorded_from_ = next_; }
@@ -89,7 +89,7 @@ class Lane final : public StoreConnectionOwner {
   uint64_t next_ = 0;  // number of the next item
   uint64_t recorded_from_ = 0;
   std::deque<std::unique_ptr<Write>> writes_;
-  std::deque<replication::KeyName> syncs_;
+  std::deque<replication::KeyToSync> syncs_;
   std::deque<replication::Verification::Slot> verifies_;
   ReplyTo write_to_;
   std::string held_reply_;

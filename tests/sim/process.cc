@@ -113,6 +113,7 @@ Process::Process(World& of, const Plan& plan, bool may_trust)
       follower{of.new_store},
       replicator(routing::CommandTable::Redis70(), *this, plan.memory_bytes) {
   replicator.set_dirty_keys_max(of.config.dirty_keys_max);
+  replicator.set_big_key_bytes(of.config.big_key_bytes);
   for (uint32_t i = 0; i < of.config.workers; ++i) {
     workers.push_back(std::make_unique<Worker>(*this, i));
   }

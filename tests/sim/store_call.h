@@ -76,5 +76,7 @@ std::string Smove(Call& c);
 std::string Sunionstore(Call& c);
 std::string RemoveFields(Call& c);   // HDEL
 std::string RemoveMembers(Call& c);  // SREM
+std::string Scan(Call& c);           // HSCAN, SSCAN
+std::string MemoryUsage(Call& c);    // as many bytes as there are elements
 
 }  // namespace crossfade::sim

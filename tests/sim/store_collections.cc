@@ -16,7 +16,58 @@ std::string Remove(Call& c) {  // HDEL, SREM
   return Integer(removed);
 }
 
+// Where an element lies in a store's table: in another place after each restart.
+int64_t PlaceOf(const Store& store, const std::string& element) {
+  const size_t hash = std::hash<std::string>()(element + "@" + std::to_string(store.run()));
+  return 1 + static_cast<int64_t>(hash >> 2);
+}
+
+std::string Cursor(int64_t place) { return "*2\r\n" + Bulk(std::to_string(place)); }
+
+// Two elements from a place on, or a few more.
+template <class T, class F>
+std::string ScanFrom(Call& c, const T& elements, F name) {
+  constexpr size_t kAtOnce = 2;
+  int64_t from = 0;
+  if (!routing::ParseInteger(c.args[2], from)) return kNotInteger;
+  std::multimap<int64_t, const typename T::value_type*> by_place;
+  for (const auto& element : elements) {
+    const int64_t place = PlaceOf(c.store, name(element));
+    if (place >= from) by_place.emplace(place, &element);
+  }
+  std::vector<std::string> found;
+  auto at = by_place.begin();
+  for (size_t i = 0; i < kAtOnce && at != by_place.end(); ++i, ++at) {
+    found.push_back(name(*at->second));
+    if constexpr (std::is_same_v<T, Hash>) found.push_back(at->second->second);
+  }
+  return Cursor(at == by_place.end() ? 0 : at->first) + Array(found);
+}
+
 }  // namespace
+
+std::string Scan(Call& c) {
+  const Entry* entry = c.Find(c.args[1]);
+  if (entry == nullptr) return Cursor(0) + "*0\r\n";
+  if (c.args[0] == "HSCAN") {
+    const auto* hash = std::get_if<Hash>(entry->value.get());
+    return hash == nullptr ? kWrongType
+                           : ScanFrom(c, *hash, [](const auto& element) { return element.first; });
+  }
+  const auto* set = std::get_if<Set>(entry->value.get());
+  return set == nullptr ? kWrongType
+                        : ScanFrom(c, *set, [](const std::string& element) { return element; });
+}
+
+std::string MemoryUsage(Call& c) {
+  const Entry* entry = c.Find(c.args[2]);
+  if (entry == nullptr) return kNil;
+  const auto* hash = std::get_if<Hash>(entry->value.get());
+  const auto* set = std::get_if<Set>(entry->value.get());
+  return Integer(static_cast<int64_t>(hash != nullptr  ? hash->size()
+                                      : set != nullptr ? set->size()
+                                                       : 100));
+}
 
 std::string Hset(Call& c) {
   Hash hash;

@@ -332,6 +332,9 @@ const std::unordered_map<std::string_view, Handler> kHandlers = {
     {"SPOP", Spop},
     {"SMOVE", Smove},
     {"SUNIONSTORE", Sunionstore},
+    {"HSCAN", Scan},
+    {"SSCAN", Scan},
+    {"MEMORY", MemoryUsage},
 };
 
 }  // namespace

@@ -36,6 +36,7 @@ Config::Config(Random& random)
       memory_bytes(overflows ? random.Pick<uint64_t>({1'000, 3'000, 6'000})
                              : random.Pick<uint64_t>({3'000, 8'000, 1u << 26, 1u << 26})),
       dirty_keys_max(random.OneIn(6) ? random.Pick<size_t>({2, 4, 8}) : 1'000),
+      big_key_bytes(random.Pick<uint64_t>({0, 1, 1, 3})),
       journal(random.Pick(
           {JournalMode::kNone, JournalMode::kProcess, JournalMode::kProcess, JournalMode::kDisk})),
       verified_at_once(random.Pick<uint32_t>({0, 1, 3})),
@@ -62,9 +63,10 @@ std::string Config::Text() const {
       std::to_string(slow_us) + "us, reads " + std::to_string(read_percent) + "%, transactions " +
       std::to_string(transaction_percent) + "%, journal " +
       std::to_string(static_cast<int>(journal)) + ", memory " + std::to_string(memory_bytes) +
-      ", dirty keys " + std::to_string(dirty_keys_max) + ", verified " +
-      std::to_string(verified_at_once) + ", clocks " + std::to_string(authority_offset_ms) + " " +
-      std::to_string(follower_offset_ms) + ", with";
+      ", dirty keys " + std::to_string(dirty_keys_max) + ", chunks above " +
+      std::to_string(big_key_bytes) + ", verified " + std::to_string(verified_at_once) +
+      ", clocks " + std::to_string(authority_offset_ms) + " " + std::to_string(follower_offset_ms) +
+      ", with";
   const std::pair<bool, const char*> parts[] = {{expiry, "expiry"},
                                                 {brief, "brief"},
                                                 {whole_keyspace, "flushes"},
@@ -93,6 +95,7 @@ void Counts::Add(const Counts& other) {
   checked += other.checked;
   shadows += other.shadows;
   syncs += other.syncs;
+  chunked += other.chunked;
   collapses += other.collapses;
   overflows += other.overflows;
   lanes_lost += other.lanes_lost;
@@ -167,6 +170,7 @@ void World::Harvest() {
   if (!process) return;
   counts.syncs += process->replicator.counters().synced;
   counts.kept += process->replicator.counters().kept_equal;
+  counts.chunked += process->replicator.counters().syncs_chunked;
   counts.collapses += process->replicator.counters().collapses;
 }
 

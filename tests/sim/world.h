@@ -51,6 +51,7 @@ struct Config {
   bool overflows;  // a small log, and a follower that is held up
   uint64_t memory_bytes;
   size_t dirty_keys_max;
+  uint64_t big_key_bytes;
   JournalMode journal;
   uint32_t verified_at_once;  // keys handed in for verification
   bool lanes_lost, follower_lost, pauses, refusals, follower_restarts, authority_restarts, reloads,
@@ -61,8 +62,8 @@ struct Config {
 
 struct Counts {
   uint64_t commands = 0, follower_reads = 0, follower_retries = 0, checked = 0, shadows = 0;
-  uint64_t syncs = 0, collapses = 0, overflows = 0, lanes_lost = 0, late = 0, crashes = 0,
-           resumed = 0, copies = 0, backfills_resumed = 0, verified = 0, kept = 0;
+  uint64_t syncs = 0, chunked = 0, collapses = 0, overflows = 0, lanes_lost = 0, late = 0,
+           crashes = 0, resumed = 0, copies = 0, backfills_resumed = 0, verified = 0, kept = 0;
   void Add(const Counts& other);
 };
 

@@ -60,6 +60,8 @@ inline proxy::Snapshot SampleSnapshot() {
   s.syncs_under_way = 4;
   s.quarantined_keys = 13;
   s.syncs_typewise = 11;
+  s.syncs_chunked = 7;
+  s.chunks_restarted = 2;
   s.ack_timeouts = 6;
   s.effects = {{"replay", 8000}, {"sync", 1000}};
   s.drift = {{"reply", 2}};

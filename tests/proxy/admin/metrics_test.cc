@@ -200,6 +200,8 @@ const std::vector<Row> kRows = {
     {"crossfade_mirror_watermark", "gauge", {}, 8923},
     {"crossfade_mirror_log_collapses_total", "counter", {}, 1},
     {"crossfade_mirror_syncs_typewise_total", "counter", {}, 11},
+    {"crossfade_mirror_syncs_chunked_total", "counter", {}, 7},
+    {"crossfade_mirror_chunks_restarted_total", "counter", {}, 2},
     {"crossfade_journal_bytes", "gauge", {}, 512},
     {"crossfade_journal_state", "gauge", {{"state", "ok"}}, 0},
     {"crossfade_journal_state", "gauge", {{"state", "failed"}}, 1},

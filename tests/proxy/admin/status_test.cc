@@ -28,7 +28,7 @@ TEST(StatusJson, EveryFieldOfTheSnapshotIsThere) {
     "mirror_detail": "partition 612 of 1,024", "uptime_ms": 90500, "clients": 12,
     "clients_accepted": 40, "clients_rejected": 2, "auth_failures": 7, "lag_seconds": 0.0125, "log_entries": 77,
     "log_bytes": 4096, "log_head": 9000, "watermark": 8923, "log_collapses": 1, "dirty_keys": 5,
-    "syncs_under_way": 4, "syncs_typewise": 11, "ack_timeouts": 6, "effects": {"replay": 8000, "sync": 1000},
+    "syncs_under_way": 4, "syncs_typewise": 11, "syncs_chunked": 7, "chunks_restarted": 2, "ack_timeouts": 6, "effects": {"replay": 8000, "sync": 1000},
     "journal": {"state": "failed", "reason": "no space left", "bytes": 512, "blocks": 40,
                 "syncs": 3, "failures": 2},
     "drift": {"reply": 2}, "exact": false, "exact_doubts": 3, "doubt_script": "da39a3ee",

@@ -264,8 +264,11 @@ TEST_F(Typewise, WhatReadsChangeDoesNotShow) {
 TEST(TypewiseFields, AScriptTellsOfThoseThatExpire) {
   RedisServer server({"--rename-command", "HMGET", "HPEXPIRETIME"});
   Store store(server.port());
-  const KeyName key{
-      .name = "h", .form = SyncForm::kTypewise, .type = KeyType::kHash, .asks_fields = true};
+  KeyToSync key;
+  key.name = "h";
+  key.form = SyncForm::kTypewise;
+  key.type = KeyType::kHash;
+  key.asks_fields = true;
   const auto why_not = [&]() -> std::string {
     std::string question;
     EXPECT_EQ(AppendSyncRead(key, question), 0u);

@@ -9,6 +9,9 @@ REPLICATOR = "replication/replicator.cc"
 JOURNAL = "replication/replicator_journal.cc"
 GATE = "replication/key_gate.cc"
 OVERFLOW = "replication/replicator_overflow.cc"
+SYNCS = "replication/replicator_syncs.cc"
+CHUNKS = "replication/replicator_chunks.cc"
+DIRTY = "replication/dirty_keys.cc"
 VERIFY = "replication/replicator_verify.cc"
 BACKFILL = "replication/backfill/backfill.cc"
 PARTITIONS = "replication/replicator_backfill.cc"
@@ -153,15 +156,15 @@ MUTATIONS = [
     MarkWritten(write.db, Drift::kSpread, log_.head_seq(), true);
 """, "    ++counters_.suspended;\n"))),
     one("dirtiness: does not spread by what was sent already", APPLIER,
-        "  } else if (AnyKeySuspended(entry.db, seq)) {\n    // It was sent",
+        "  } else if (AnyKeySuspended(entry.db, seq, entry.by_value)) {\n    // It was sent",
         "  } else if (seq == 0) {\n    // It was sent"),
     # To send them is no fault in itself: their replies are judged again, as those of what
     # was sent before its key was dirty, and the sync stands behind them.
     Mutation("dirtiness: effects on dirty keys are applied", (
         (APPLIER,
-         "  if (!AnyKeySuspended(entry.db, seq)) return true;\n  if (entry.kind == EntryKind::kUndecl",
+         "  if (!AnyKeySuspended(entry.db, seq, entry.by_value)) return true;\n  if (entry.kind == EntryKind::kUndecl",
          "  if (seq > 0) return true;\n  if (entry.kind == EntryKind::kUndecl"),
-        (APPLIER, "  } else if (AnyKeySuspended(entry.db, seq)) {\n    // It was sent",
+        (APPLIER, "  } else if (AnyKeySuspended(entry.db, seq, entry.by_value)) {\n    // It was sent",
          "  } else if (seq == 0) {\n    // It was sent"))),
     one("dirtiness: without its sequence number", "replication/dirty_keys.cc",
         "  if (seq > it->second.seq) {", "  if (seq > 0) {"),
@@ -195,9 +198,9 @@ MUTATIONS = [
     one("journal: of a machine that was restarted is believed", "replication/journal/recovery.cc",
         "  } else if (other_boot) {", "  } else if (false) {"),
     Mutation("dead connections: syncs don't wait for them", (
-        (REPLICATOR, "  if (!follower_ready_ || dirty_.empty() || syncs_held_ > 0) return false;",
+        (SYNCS, "  if (!follower_ready_ || dirty_.empty() || syncs_held_ > 0) return false;",
          "  if (!follower_ready_ || dirty_.empty()) return false;"),
-        (REPLICATOR, "  if (key.round != sync_round_ || !DeriveSync(",
+        (SYNCS, "  if (key.round != sync_round_ || !DeriveSync(",
          "  if (!DeriveSync("))),
     one("dead connections: left alive", "tests/sim/store_connection.cc",
         "  if (former_) std::exchange(former_, nullptr)->Kill();\n", "", model=True),
@@ -255,7 +258,7 @@ MUTATIONS = [
         "(!journal_ || dirty_.unrecorded(partition) == 0)",
         "(!journal_ || dirty_.unrecorded(partition) + 1 > 0)"),
     one("backfill: names that were noted are not taken at the beginning", BACKFILL,
-        "      TakeWritten(replicator);\n      if (!spool_.Empty", "      if (!spool_.Empty"),
+        "      SpoolWritten(TakeWritten(replicator));\n      if (!spool_.Empty", "      if (!spool_.Empty"),
     one("backfill: live from its beginning", PARTITIONS,
         "  partitions_.Set(partition, PartitionMode::kCopying);\n",
         "  partitions_.Set(partition, PartitionMode::kLive);\n"),
@@ -315,4 +318,35 @@ MUTATIONS = [
     one("verify: deadlines that are near count", "replication/verification.cc",
         "  const int64_t near_ms = now_unix_ms + std::max(margin, margin_ms);\n",
         "  const int64_t near_ms = (now_unix_ms + margin) / 2;\n"),
+    one("chunks: the follower's key is not deleted first", "replication/effects/chunks.cc",
+        """  if (first) rebuild.Append({"DEL", key});
+""", """  if (first && key.empty()) rebuild.Append({"DEL", key});
+"""),
+    Mutation("chunks: effects that are not by value are applied between them", (
+        ("replication/effects/chunks.cc",
+         "  if (TypeWritten(spec.id) != type || args.size() < 2) return false;\n",
+         "  if (TypeWritten(spec.id) == type && args.size() < 2) return false;\n"),
+        ("replication/effects/chunks.cc", "    default:\n      return false;\n",
+         "    default:\n      return true;\n"))),
+    one("chunks: what is set to the reply is replayed", "replication/effects/chunks.cc",
+        "      return SetToReply(args, reply, effect);\n",
+        "      return !reply.empty() || SetToReply(args, reply, effect);\n"),
+    one("chunks: dirtiness in between does not break the copy", DIRTY,
+        "  if (from == 0 || seq < from) return;\n", "  if (from == 0 || seq >= from) return;\n"),
+    one("chunks: the last one cleans what became dirty behind the first", DIRTY,
+        "  if (record.sync_logged >= from) record.seq = std::max(record.seq, record.sync_logged);\n",
+        ""),
+    one("chunks: of another process's cursor", CHUNKS,
+        " || (!first && key.source != run_id)) {",
+        " || (!first && key.source != run_id && run_id.empty())) {"),
+    one("chunks: a key that has gone, or has another deadline, is copied on", CHUNKS,
+        "  if (!first && (deadline != key.deadline_ms || passed)) return RestartChunks(key);\n", ""),
+    one("chunks: a script that may write any key does not break copies",
+        "replication/replicator_scripts.cc",
+        "  if (dirty_.in_chunks() > 0) ++sync_round_;  // it may find keys half copied\n", ""),
+    one("chunks: the key is clean after the first", SYNCS,
+        "  if (kind == EntryKind::kChunk) return;\n", ""),
+    one("chunks: effects on a copy that is broken are applied", DIRTY,
+        "  if (by_value && record.chunks_from != 0 && record.chunks_from < seq) return false;\n",
+        "  if (by_value) return false;\n"),
 ]
