@@ -70,7 +70,8 @@ inline constexpr uint8_t kChunkedCopiesMax = 4;
 inline constexpr int64_t kChunkDeadlineMs = 60'000;
 // The backfill's marks keep this far ahead of the key syncs.
 inline constexpr size_t kDirtyAhead = 20'000;
-// Over this many dirty keys the partitions leave live and are copied again.
+// Over this many dirty keys the partitions that have the most leave live: of these keys
+// only the names are kept, in the backfill's spool, and they are copied again.
 inline constexpr size_t kDirtyKeysMax = 1'000'000;
 
 // Keys handed in to be verified; those that are being read or wait in the log for
@@ -98,6 +99,10 @@ inline constexpr size_t kWrittenNameBytes = 64 * 1024 * 1024;
 inline constexpr size_t kQuarantinedShown = 1'000;
 inline constexpr size_t kQuarantinedKept = 10'000;
 
+// Past this, and past twice what it was when each name was in it once, the spool is
+// written anew with each name once: so long may it be on the disk, and half of it again
+// meanwhile.
+inline constexpr uint64_t kSpoolCompactFrom = 256 * 1024 * 1024;
 // What the spool gathers before it writes.
 inline constexpr size_t kSpoolBufferBytes = 16 * 1024 * 1024;
 

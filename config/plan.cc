@@ -123,7 +123,10 @@ void AddBackfill(const BackfillSettings& backfill, Lines& lines) {
     lines["backfill.max_authority_p99"] = TimeText(backfill.max_authority_p99);
   }
   if (!backfill.auto_start) lines["backfill.auto_start"] = "false";
-  if (backfill.existing != kDefault.existing) lines["backfill.existing"] = "overwrite";
+  if (backfill.existing != kDefault.existing) {
+    const bool keep = backfill.existing == ExistingKeys::kKeepEqual;
+    lines["backfill.existing"] = keep ? "keep_equal" : "overwrite";
+  }
 }
 
 void AddVerify(const VerifySettings& verify, Lines& lines) {

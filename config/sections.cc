@@ -153,9 +153,11 @@ void ReadBackfill(const Section& root, BackfillSettings& backfill) {
   section->Size("bytes_per_second", 0, 1ull << 40, backfill.bytes_per_second);
   section->Time("max_authority_p99", 0ms, 1h, backfill.max_authority_p99);
   section->Choice<bool>("auto_start", {{"true", true}, {"false", false}}, backfill.auto_start);
-  section->Choice<ExistingKeys>(
-      "existing", {{"refuse", ExistingKeys::kRefuse}, {"overwrite", ExistingKeys::kOverwrite}},
-      backfill.existing);
+  section->Choice<ExistingKeys>("existing",
+                                {{"refuse", ExistingKeys::kRefuse},
+                                 {"overwrite", ExistingKeys::kOverwrite},
+                                 {"keep_equal", ExistingKeys::kKeepEqual}},
+                                backfill.existing);
 }
 
 void ReadArtifacts(const Section& root, const std::string& folder, Settings& settings) {

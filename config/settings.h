@@ -63,8 +63,9 @@ struct JournalSettings {
   bool Wanted() const { return !dir.empty() && mode != JournalMode::kNone; }
 };
 
-// How a follower that holds keys already is met: it is not, or its keys are written over.
-enum class ExistingKeys { kRefuse, kOverwrite };
+// How a follower that holds keys already is met: it is not, its keys are written over, or
+// those that differ are.
+enum class ExistingKeys { kRefuse, kOverwrite, kKeepEqual };
 
 struct BackfillSettings {
   uint32_t keys_per_second = 20'000;               // 0: as many as are possible

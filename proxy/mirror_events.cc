@@ -110,6 +110,13 @@ void MirrorEvents::OnCopyWanted(std::string_view reason) {
   spdlog::warn("the follower leaves live and will be copied again reason=\"{}\"", reason);
 }
 
+void MirrorEvents::OnPartitionsLeft(size_t partitions, size_t keys) {
+  spdlog::warn(
+      "more keys are dirty than can be kept: partitions leave live and are copied again "
+      "partitions={} keys={}",
+      partitions, keys);
+}
+
 void MirrorEvents::OnApplierMustReconnect(std::string_view reason) {
   applier_must_reconnect.store(true);
   core_.feed_wanted.store(true);

@@ -26,6 +26,7 @@ class MirrorEvents final : public replication::ReplicatorEvents {
                          std::string_view error) override;
   void OnQuarantined(uint32_t db, std::string_view key, std::string_view error) override;
   void OnCopyWanted(std::string_view reason) override;
+  void OnPartitionsLeft(size_t partitions, size_t keys) override;
   void OnApplierMustReconnect(std::string_view reason) override;
   void OnLibraryRefused(std::string_view error) override;
 

@@ -61,6 +61,7 @@ BackfillSnapshot BackfillOf(const Backfiller::Progress& progress) {
   backfill.paused = progress.paused;
   backfill.keys_found = progress.names;
   backfill.keys_copied = progress.copied;
+  backfill.kept_equal = progress.kept;
   backfill.keys_total = progress.total;
   backfill.partitions_finished = progress.finished;
   if (progress.partition < limits::kPartitions) backfill.partition = progress.partition;
@@ -339,7 +340,13 @@ Snapshot Server::TakeSnapshot() const {
   snapshot.uptime_ms = static_cast<uint64_t>(
       std::chrono::duration_cast<milliseconds>(steady_clock::now() - impl.started).count());
   const MirrorDriver::Progress progress = impl.driver->progress();
-  snapshot.backfill = BackfillOf(impl.driver->backfiller().progress());
+  const Backfiller::Progress backfill = impl.driver->backfiller().progress();
+  snapshot.backfill = BackfillOf(backfill);
+  {
+    const std::lock_guard lock(impl_->core.mutex);
+    const uint64_t kept = impl.core.replicator.counters().kept_equal;
+    snapshot.backfill.kept_equal += kept - backfill.kept_seen;
+  }
   AddMirrorState(impl_->core, progress, snapshot);
   snapshot.artifacts = impl.artifacts->Figures();
   return snapshot;

@@ -82,6 +82,7 @@ struct BackfillSnapshot {
   bool paused = false;
   uint64_t keys_found = 0;  // some of them twice
   uint64_t keys_copied = 0;
+  uint64_t kept_equal = 0;           // of them: new held the same already
   uint64_t keys_total = 0;           // an estimate; 0 when unknown
   uint64_t partitions_finished = 0;  // of 1,024: not copied again after a restart
   int64_t partition = -1;            // being copied; -1: none

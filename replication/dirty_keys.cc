@@ -1,8 +1,7 @@
 #include "replication/dirty_keys.h"
 
 #include <algorithm>
-
-#include "replication/backfill/partitions.h"
+#include <vector>
 
 namespace crossfade::replication {
 namespace {
@@ -66,13 +65,16 @@ bool DirtyKeys::ChunkCounts(uint32_t db, std::string_view name, uint64_t seq) co
   return it != keys_.end() && it->second.chunks_from != 0 && it->second.chunks_from <= seq;
 }
 
-bool DirtyKeys::Mark(uint32_t db, std::string_view name, uint64_t seq) {
+bool DirtyKeys::Mark(uint32_t db, std::string_view name, uint64_t seq, bool compare) {
   auto it = keys_.find(KeyView{db, name});
   const bool clean = it == keys_.end();
   if (clean) {
     it = keys_.emplace(KeyName{db, std::string(name)}, Record{}).first;
     it->second.partition = static_cast<uint16_t>(PartitionOf(name));
     ++unrecorded_[it->second.partition];
+    if (compare) it->second.compare = CompareBy::kDump;
+  } else if (!compare) {
+    it->second.compare = CompareBy::kNothing;  // it will have changed
   }
   Raise(it->second, seq);
   Need(it);
@@ -118,6 +120,12 @@ bool DirtyKeys::NextToSync(int64_t now_us, KeyToSync& key, SyncForm first, uint6
     const bool whole =
         record.refused == SyncForm::kTypewise || record.chunks_broken >= limits::kChunkedCopiesMax;
     key.chunk_above = whole ? 0 : chunk_above;
+    key.compare = record.compare;
+    if (key.compare == CompareBy::kDump) key.form = SyncForm::kDump;
+    if (key.compare == CompareBy::kState) {
+      key.form = SyncForm::kTypewise;
+      key.chunk_above = 0;
+    }
     return true;
   }
   return false;
@@ -196,6 +204,47 @@ void DirtyKeys::SyncRefused(uint32_t db, std::string_view name, uint64_t seq, in
   const int64_t wait = std::min(kFirstRetryUs << (record.refusals - 1), kLongestRetryUs);
   record.not_before_us = now_us + wait;
   Need(it);
+}
+
+bool DirtyKeys::Kept(uint32_t db, std::string_view name, uint64_t seq) {
+  const auto it = keys_.find(KeyView{db, name});
+  if (it == keys_.end()) return false;
+  it->second.requested = false;
+  it->second.compare = CompareBy::kNothing;
+  return SyncApplied(db, name, seq);
+}
+
+void DirtyKeys::CompareAgain(uint32_t db, std::string_view name, CompareBy by) {
+  const auto it = keys_.find(KeyView{db, name});
+  if (it == keys_.end()) return;
+  Record& record = it->second;
+  record.requested = false;
+  if (record.compare != CompareBy::kNothing) record.compare = by;
+  Need(it);
+}
+
+CompareBy DirtyKeys::ComparedBy(uint32_t db, std::string_view name) const {
+  const auto it = keys_.find(KeyView{db, name});
+  return it == keys_.end() ? CompareBy::kNothing : it->second.compare;
+}
+
+PartitionSet DirtyKeys::Fullest(size_t at_most, const Partitions& partitions) const {
+  std::array<uint32_t, limits::kPartitions> keys{};
+  for (const auto& [key, record] : keys_) ++keys[record.partition];
+  std::vector<uint32_t> fullest;
+  for (uint32_t i = 0; i < limits::kPartitions; ++i) {
+    if (keys[i] > 0 && partitions.At(i) == PartitionMode::kLive) fullest.push_back(i);
+  }
+  std::stable_sort(fullest.begin(), fullest.end(),
+                   [&keys](uint32_t a, uint32_t b) { return keys[a] > keys[b]; });
+  PartitionSet chosen;
+  size_t left = keys_.size();
+  for (const uint32_t partition : fullest) {
+    if (left <= at_most) break;
+    left -= keys[partition];
+    chosen.set(partition);
+  }
+  return chosen;
 }
 
 void DirtyKeys::Clear() {

@@ -13,10 +13,14 @@
 #include <string_view>
 
 #include "config/limits.h"
+#include "replication/backfill/partitions.h"
 #include "replication/key_map.h"
 #include "replication/sync_forms.h"
 
 namespace crossfade::replication {
+
+// A key that the follower may hold already is compared before it is copied.
+enum class CompareBy : uint8_t { kNothing, kDump, kState };
 
 struct KeyName {
   uint32_t db = 0;
@@ -39,6 +43,8 @@ struct KeyToSync : KeyName {
   std::string source;        // whose cursor that is, by run id
   uint32_t elements = 0;     // about so many are asked for at once
   int64_t deadline_ms = -1;  // as the first one told
+  CompareBy compare = CompareBy::kNothing;
+  bool asks_fields = false;  // the authority may tell of expiries of a hash's fields
 };
 
 class DirtyKeys {
@@ -47,8 +53,9 @@ class DirtyKeys {
   size_t size() const { return keys_.size(); }
 
   // Marks (db, name) dirty because of `seq`, and queues a sync if none that is
-  // newer is logged or asked for. True when the key was clean before.
-  bool Mark(uint32_t db, std::string_view name, uint64_t seq);
+  // newer is logged or asked for. `compare`: the follower may hold it as it is, unless
+  // the key is dirty for another reason too. True when the key was clean before.
+  bool Mark(uint32_t db, std::string_view name, uint64_t seq, bool compare = false);
   bool Contains(uint32_t db, std::string_view name) const;
   // Whether an effect with this number must not be applied: the key is dirty,
   // and no sync that cleans it has been sent before. `by_value`: the effect is right
@@ -109,6 +116,35 @@ class DirtyKeys {
   }
   // A store refused the sync: tried again after a while that doubles.
   void SyncRefused(uint32_t db, std::string_view name, uint64_t seq, int64_t now_us);
+  // Of one that was read to be compared: the follower holds the same at `seq`. True
+  // when the key is clean now.
+  bool Kept(uint32_t db, std::string_view name, uint64_t seq);
+  // It does not, or it is not known: queued again, to be compared so, or copied.
+  void CompareAgain(uint32_t db, std::string_view name, CompareBy by);
+  // How it is to be compared yet.
+  CompareBy ComparedBy(uint32_t db, std::string_view name) const;
+
+  // Without which live partitions `at_most` keys are left, as few as possible.
+  PartitionSet Fullest(size_t at_most, const Partitions& partitions) const;
+  // All of these partitions: f(db, name), and it is forgotten.
+  template <class F>
+  void Remove(const PartitionSet& of, F f) {
+    for (auto it = keys_.begin(); it != keys_.end();) {
+      Record& record = it->second;
+      if (!of[record.partition]) {
+        ++it;
+        continue;
+      }
+      f(it->first.db, std::string_view(it->first.name));
+      Break(record);
+      if (record.segment == kNoSegment) --unrecorded_[record.partition];
+      if (record.refusals > 0) --refused_;
+      it = keys_.erase(it);
+    }
+    const auto gone = [&of](const KeyName& key) { return of[PartitionOf(key.name)]; };
+    std::erase_if(queue_, gone);
+    std::erase_if(delayed_, [&gone](const auto& waiting) { return gone(waiting.second); });
+  }
 
   size_t waiting() const { return queue_.size() + delayed_.size(); }
   size_t refused() const { return refused_; }
@@ -144,7 +180,8 @@ class DirtyKeys {
     uint64_t seq = 0;          // what made it dirty
     uint64_t sync_logged = 0;  // newest sync in the log
     uint64_t sync_sent = 0;    // newest sync sent to the follower
-    bool requested = false;    // queued or being read
+    bool requested = false;    // queued, being read, or compared
+    CompareBy compare = CompareBy::kNothing;
     uint8_t refusals = 0;
     uint16_t partition = 0;
     uint64_t segment = kNoSegment;

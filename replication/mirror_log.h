@@ -28,12 +28,14 @@ enum class EntryKind : uint8_t {
   kLibrary,  // FUNCTION LOAD and the like: always applied, survives losses
   kShadow,   // a client's read, to be compared at this very position
   kVerify,   // a key's whole state, to be compared at this very position
+  kCompare,  // the same of a dirty one, which is clean if they are equal
 };
 
 struct LogEntry {
   EntryKind kind = EntryKind::kDropped;
   bool sent = false;
-  bool by_value = false;  // kEffect: right for a key that is half copied too
+  bool dump_alone = false;  // kCompare: other commands don't tell all of the value
+  bool by_value = false;    // kEffect: right for a key that is half copied too
   uint32_t db = 0;
   uint64_t intent = 0;    // 0: none
   uint64_t expected = 0;  // digest of the reply that the last command must get; 0: any but an error
@@ -49,7 +51,7 @@ struct LogEntry {
   WriteKeys keys;
   // kShadow: what the authority's side was.
   int64_t authority_deadline_ms = -1;
-  uint32_t route = 0;  // kVerify: the place of the key in Verification
+  uint32_t route = 0;  // kVerify: the place of the key in Verification; kCompare: bytes
 
   uint32_t guard_size = 0;  // bytes of the guards
 

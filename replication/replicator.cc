@@ -70,6 +70,7 @@ void Replicator::BeginCopy() {
   state_ = MirrorState::kCopying;
   partitions_.SetAll(PartitionMode::kCopying);
   scripts_.claim = {};
+  compare_first_ = false;
   // No effect is applied before its keys are synced, and syncs tell their expiries.
   expiries_.Clear();
   known_from_ = intents_.last();
@@ -77,13 +78,14 @@ void Replicator::BeginCopy() {
 }
 
 void Replicator::AddScanned(uint32_t db, std::string_view key) {
-  if (state_ == MirrorState::kCopying) dirty_.Mark(db, key, log_.head_seq());
+  if (state_ == MirrorState::kCopying) dirty_.Mark(db, key, log_.head_seq(), compare_first_);
 }
 
 void Replicator::FinishCopy() {
   if (state_ != MirrorState::kCopying) return;
   state_ = MirrorState::kLive;
   by_partition_ = false;
+  compare_first_ = false;
   partitions_.SetAll(PartitionMode::kLive);
   RecordState();
 }
@@ -158,7 +160,7 @@ void Replicator::MarkWritten(uint32_t db, Drift reason, uint64_t seq, bool count
   ForEachKey(db, [&](std::string_view name, routing::Access access, uint32_t key_db) {
     if (access != routing::Access::kRead) MarkKey(key_db, name, reason, seq, count);
   });
-  if (dirty_.size() > dirty_keys_max_) LeaveLive("more keys are dirty than can be kept");
+  KeepDirtyBounded();
   if (written_names_.OverBound()) LeaveLive("the backfill's spool does not keep up");
 }
 
@@ -167,7 +169,7 @@ void Replicator::MarkNamed(uint32_t db, Drift reason, uint64_t seq) {
   ForEachKey(db, [&](std::string_view name, routing::Access, uint32_t key_db) {
     MarkKey(key_db, name, reason, seq, true);
   });
-  if (dirty_.size() > dirty_keys_max_) LeaveLive("more keys are dirty than can be kept");
+  KeepDirtyBounded();
 }
 
 bool Replicator::AnyKeyAwaitsSync(uint32_t db) {
@@ -233,6 +235,7 @@ bool Replicator::AnyPending(std::span<const ReadKey> keys) const {
 bool Replicator::ReadStillCounts(uint32_t db, std::span<const ReadKey> keys, uint64_t sent,
                                  uint64_t era) const {
   if (!recorded() || era != era_ || stripes_.all().last_sent > sent) return false;
+  if (state_ != MirrorState::kLive && !AllLive(keys)) return false;
   return std::all_of(keys.begin(), keys.end(), [&](const ReadKey& key) {
     return stripes_.Of(key.hash).last_sent <= sent &&
            (dirty_.empty() || !dirty_.Contains(db, key.name)) && !Differs(db, key.name);

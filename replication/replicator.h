@@ -19,6 +19,7 @@
 #include "config/limits.h"
 #include "replication/backfill/partitions.h"
 #include "replication/backfill/written_names.h"
+#include "replication/compared_side.h"
 #include "replication/dirty_keys.h"
 #include "replication/effects.h"
 #include "replication/expiry_filter.h"
@@ -80,6 +81,7 @@ struct ReplicatorCounters {
   uint64_t collapses = 0, syncs_refused = 0, synced_bytes = 0;
   std::array<uint64_t, static_cast<size_t>(Drift::kCount)> drift{};
   uint64_t syncs_typewise = 0;  // of those synced
+  uint64_t overflows = 0, kept_equal = 0;  // of dirty keys; those not copied, since equal
   uint64_t syncs_chunked = 0;   // likewise, whole
   uint64_t chunks = 0, chunks_restarted = 0;
 };
@@ -195,6 +197,10 @@ class Replicator {
   // would not hear. Else the state stays as it is.
   void BeginCopy();
   void AddScanned(uint32_t db, std::string_view key);
+  // The follower may hold much of what is copied: until the copy ends, keys that are
+  // added are compared first, and left as they are when they are equal
+  // (replicator_compare.cc).
+  void CompareFirst(bool compare) { compare_first_ = compare; }
   void FinishCopy();  // every key is clean, or dirty and will be synced
 
   // ---- Copying by partition (replicator_backfill.cc), between BeginCopy and FinishCopy.
@@ -209,6 +215,7 @@ class Replicator {
            (!journal_ || dirty_.unrecorded(partition) == 0);
   }
   const Partitions& partitions() const { return partitions_; }
+  bool by_partition() const { return by_partition_; }
   // To be spooled before their partitions begin.
   WrittenNames& written_names() { return written_names_; }
   // The follower is said to hold what the authority held when the copy began.
@@ -334,6 +341,10 @@ class Replicator {
   void MarkNamed(uint32_t db, Drift reason, uint64_t seq);
   void MarkKey(uint32_t db, std::string_view key, Drift reason, uint64_t seq, bool count);
   void Done(WriteKeys& keys, uint64_t intent, bool sent);
+  // replicator_overflow.cc
+  void KeepDirtyBounded();
+  bool SpreadInLog();
+  void LeavePartitions(const PartitionSet& leaving);
   // replicator_backfill.cc
   bool AnyKeyNotLive(uint32_t db);
   bool AllLive(std::span<const ReadKey> keys) const;
@@ -368,6 +379,15 @@ class Replicator {
   void NoteRefused(uint32_t db, std::string_view key, std::string_view error);
   void RefuseSync(const LoggedSync& sync, uint32_t db, uint64_t seq, std::string_view error,
                   int64_t now_us);
+  // replicator_compare.cc
+  bool CompareDump(const KeyToSync& key, std::string_view dump, std::string_view expiry);
+  void CompareState(const KeyToSync& key, std::string_view value, std::string_view expiry);
+  void LogCompare(const KeyToSync& key, CompareBy by, uint64_t digest, size_t bytes,
+                  int64_t deadline_ms);
+  void TakeCompareReply(const LogEntry& entry, std::string_view frame);
+  void FinishCompare(const LogEntry& entry, uint64_t seq, int64_t unix_ms);
+  bool SameDeadline(const LogEntry& entry, int64_t unix_ms) const;
+  void LoseCompare(const LogEntry& entry);
   // replicator_chunks.cc
   bool NextChunk(KeyToSync& key);
   bool MayHaveChunks(KeyType type) const;
@@ -448,6 +468,9 @@ class Replicator {
   int64_t unix_ms_ = 0;           // of the last reply
   std::string sync_error_;        // the first one in the replies to the oldest entry, a key sync
   uint32_t syncs_under_way_ = 0;  // being read, or in the log
+  bool compare_first_ = false;
+  uint64_t compare_bytes_ = 0;  // of values that the follower is asked for
+  ComparedSide compared_;       // of the oldest entry
   uint64_t expiries_unknown_seq_ = 0;
   bool expiries_told_ = false;
   int64_t expiries_settle_us_ = 0;

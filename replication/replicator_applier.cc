@@ -39,6 +39,7 @@ void Replicator::FollowerReady() {
   guard_failed_ = false;
   reply_differs_ = false;
   follower_expiring_ = false;
+  compared_ = {};
   sync_error_.clear();
 }
 
@@ -71,6 +72,7 @@ void Replicator::FollowerLost() {
 void Replicator::Drop(LogEntry& entry, uint64_t seq) {
   if (entry.kind == EntryKind::kDropped) return;
   if (entry.CopiesKey()) --syncs_under_way_;
+  if (entry.kind == EntryKind::kCompare) LoseCompare(entry);
   if (entry.kind == EntryKind::kVerify) verification_.Lose(entry.route);
   if (entry.kind != EntryKind::kShadow) Done(entry.keys, entry.intent, entry.sent);
   entry.kind = EntryKind::kDropped;
@@ -132,7 +134,8 @@ bool Replicator::MayBeSent(LogEntry& entry, uint64_t seq) {
     LeaveLive("keys became dirty before a change of all keys");
     return false;
   }
-  if (entry.kind == EntryKind::kVerify) return true;  // judged when it is answered
+  // Judged when they are answered.
+  if (entry.kind == EntryKind::kVerify || entry.kind == EntryKind::kCompare) return true;
   if (entry.kind == EntryKind::kChunk) return ChunkMayBeSent(entry, seq);
   Parse(entry.Effect());
   if (!AnyKeySuspended(entry.db, seq, entry.by_value)) return true;
@@ -207,10 +210,11 @@ void Replicator::OnFollowerReply(std::string_view frame, int64_t now_us, int64_t
     Verification::Item& item = verification_.At(entry.route);
     verification_.TakeReply(item, item.follower, frame, replies_seen_ == entry.replies);
   }
+  if (entry.kind == EntryKind::kCompare) TakeCompareReply(entry, frame);
   if (entry.CopiesKey()) NoteSyncReply(frame);
   if (replies_seen_ < entry.replies) return;  // MULTI, QUEUED: an error shows in EXEC's reply
   FinishEntry(entry, seq, frame, now_us, unix_ms);
-  if (entry.CopiesKey()) --syncs_under_way_;
+  if (entry.CopiesKey() || entry.kind == EntryKind::kCompare) --syncs_under_way_;
   if (entry.kind != EntryKind::kShadow) Done(entry.keys, entry.intent, true);
   entry.kind = EntryKind::kDropped;
   --in_flight_;
@@ -274,6 +278,8 @@ void Replicator::FinishEntry(LogEntry& entry, uint64_t seq, std::string_view fra
       return FinishShadow(entry, seq, frame, unix_ms);
     case EntryKind::kVerify:
       return FinishVerifyEntry(entry, seq, unix_ms);
+    case EntryKind::kCompare:
+      return FinishCompare(entry, seq, unix_ms);
     case EntryKind::kDropped:
       return;
   }
@@ -311,7 +317,7 @@ void Replicator::FinishShadow(LogEntry& entry, uint64_t seq, std::string_view fr
   ShadowObservation observation{entry.route, ShadowResult::kMatched, entry.db, key,
                                 args[0],     entry.expected,         follower};
   if (follower != entry.expected) {
-    if (AnyKeySuspended(entry.db, seq)) {
+    if (AnyKeySuspended(entry.db, seq) || (!live() && AnyKeyNotLive(entry.db))) {
       observation.result = ShadowResult::kIgnoredDirty;
     } else if (authority_expiring || follower_expiring_) {
       observation.result = ShadowResult::kIgnoredExpiring;

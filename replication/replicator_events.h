@@ -52,6 +52,8 @@ class ReplicatorEvents {
                              std::string_view /*error*/) {}
   // The follower can't be brought up to date by effects any more: copy again.
   virtual void OnCopyWanted(std::string_view reason) = 0;
+  // So many partitions have left live, since so many of their keys are dirty.
+  virtual void OnPartitionsLeft(size_t /*partitions*/, size_t /*keys*/) {}
   // The applier's connection must be closed and made anew.
   virtual void OnApplierMustReconnect(std::string_view reason) = 0;
   // Calls of its functions can't be replayed: their keys are synced.

@@ -17,9 +17,12 @@ bool Replicator::NextSync(int64_t now_us, KeyToSync& key) {
   if (syncs_under_way_ >= limits::kSyncsUnderWay) return false;
   if (!sync_pacer_.MayBegin(now_us, syncs_under_way_)) return false;
   if (log_.bytes() > std::min<uint64_t>(limits::kSyncLogBytes, memory_bytes_ / 2)) return false;
+  if (compare_bytes_ > limits::kSyncLogBytes) return false;
   if (!NextChunk(key)) {
     if (!dirty_.NextToSync(now_us, key, sync_forms_.first(), big_key_bytes_)) return false;
     key.round = sync_round_;
+    key.asks_fields =
+        key.form == SyncForm::kTypewise && table_->FindName("hpexpiretime") != nullptr;
   }
   ++syncs_under_way_;
   return true;
@@ -47,6 +50,7 @@ void Replicator::FinishSync(const KeyToSync& key, std::string_view dump, std::st
     return;
   }
   counters_.synced_bytes += dump.size();
+  if (key.compare != CompareBy::kNothing && CompareDump(key, dump, expiry)) return;
   effect_.Clear();
   if (key.round != sync_round_ || !DeriveSync(key.name, dump, expiry, effect_)) {
     SyncReadFailed(key);
@@ -128,6 +132,7 @@ void Replicator::FinishTypewiseSync(const KeyToSync& key, std::string_view repli
   // Another write of the same lane may have come between its type and its value.
   const bool other_type = replies.starts_with("-WRONGTYPE ");
   if (key.round != sync_round_ || other_type) return SyncReadFailed(key);
+  if (key.compare == CompareBy::kState) return CompareState(key, replies, expiry);
   const char* const why =
       DeriveTypewiseSync(key.type, key.name, replies, expiry, sync_forms_.target(), effect_);
   if (why != nullptr) {

@@ -13,6 +13,31 @@ namespace {
 constexpr std::string_view kReadState =
     "return {redis.call(unpack(ARGV)), redis.call('PEXPIRETIME', KEYS[1])}";
 
+// As if HGETALL was asked, unless a field has an expiry: of them that tells nothing.
+constexpr std::string_view kReadHash = R"(local value = redis.call('HGETALL', KEYS[1])
+local i = 1
+while i <= #value do
+  local ask = {'HPEXPIRETIME', KEYS[1], 'FIELDS', 0}
+  while i <= #value and #ask < 1000 do
+    ask[#ask + 1] = value[i]
+    i = i + 2
+  end
+  ask[4] = #ask - 4
+  for _, at in ipairs(redis.call(unpack(ask))) do
+    if tonumber(at) and tonumber(at) >= 0 then
+      value = redis.error_reply('FIELDEXPIRY fields of the hash have expiries')
+      i = math.huge
+      break
+    end
+  end
+end
+return {value, redis.call('PEXPIRETIME', KEYS[1])})";
+
+bool AsksForFields(const KeyToSync& key) {
+  return key.form == SyncForm::kTypewise && key.type == KeyType::kHash && key.asks_fields &&
+         key.cursor.empty();
+}
+
 uint32_t AppendValueRead(const KeyToSync& key, std::string& out) {
   if (!key.cursor.empty()) {
     AppendChunkRead(key.type, key.name, key.cursor, key.elements, out);
@@ -45,6 +70,10 @@ uint32_t AppendSyncRead(const KeyToSync& key, std::string& out) {
   }
   if (AsksForType(key)) {
     routing::AppendCommand(out, {"TYPE", key.name});
+    return 0;
+  }
+  if (AsksForFields(key)) {
+    routing::AppendCommand(out, {"EVAL_RO", kReadHash, "1", key.name});
     return 0;
   }
   if (key.by_script) {

@@ -18,8 +18,8 @@ inline bool AsksForType(const KeyToSync& key) {
 
 // Appends what is to be asked next: MEMORY USAGE, TYPE, or MULTI … EXEC, whose reply has
 // the value's (or the chunk's) and the expiry's as its elements; `by_script` a script
-// replies the same two: a store without memory queues nothing, but it still reads.
-// Returns how many replies come before the one that counts.
+// replies the same two (and of a hash whose fields may have expiries): a store without memory
+// queues nothing, but it still reads. Returns how many replies come before the one that counts.
 uint32_t AppendSyncRead(const KeyToSync& key, std::string& out);
 
 }  // namespace crossfade::replication

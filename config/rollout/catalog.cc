@@ -16,6 +16,12 @@ constexpr const char* kSchema =
     "CREATE TABLE IF NOT EXISTS quarantine (db INTEGER, name BLOB, reason TEXT, first_seen INTEGER,"
     " accepted INTEGER);";
 constexpr const char* kSpoolBytes = "backfill_spool_bytes";
+constexpr const char* kKept = "backfill_kept";
+constexpr const char* kMark = "backfill_mark";
+constexpr const char* kRemoveIt =
+    "; it is damaged. To remove it is safe: a backfill that is under way begins anew, and "
+    "quarantined "
+    "keys are to be accepted again";
 constexpr int kVersion = 1;
 constexpr int kBusyMs = 2'000;
 
@@ -55,7 +61,10 @@ class Catalog::Statement {
 };
 
 Status Catalog::Problem(const char* what) const {
-  return Fail("the catalog " + path_ + " can't be " + what + ": " + sqlite3_errmsg(db_));
+  const int error = sqlite3_errcode(db_);
+  const bool damaged = error == SQLITE_CORRUPT || error == SQLITE_NOTADB;
+  return Fail("the catalog " + path_ + " can't be " + what + ": " + sqlite3_errmsg(db_) +
+              (damaged ? kRemoveIt : ""));
 }
 
 Result<std::unique_ptr<Catalog>> Catalog::Open(const std::string& path, const std::string& pair,
@@ -74,6 +83,14 @@ Result<std::unique_ptr<Catalog>> Catalog::Open(const std::string& path, const st
 
 Catalog::~Catalog() { sqlite3_close(db_); }
 
+Status Catalog::Check() {
+  Statement check(db_, "PRAGMA quick_check(1)");
+  if (check.Step() != SQLITE_ROW) return Problem("read");
+  const std::string found = check.Text(0);
+  if (found == "ok") return {};
+  return Fail("the catalog " + path_ + " can't be read: " + found + kRemoveIt);
+}
+
 Status Catalog::Prepare(const std::string& pair, Durability durability) {
   int version = 0;
   {
@@ -85,6 +102,7 @@ Status Catalog::Prepare(const std::string& pair, Durability durability) {
     return Fail("the catalog " + path_ + " is of version " + std::to_string(version) +
                 ", this crossfade knows up to " + std::to_string(kVersion));
   }
+  if (const Status whole = Check(); !whole) return whole;
   const bool disk = durability == Durability::kDisk;
   if (const Status set = Run(disk ? "PRAGMA synchronous=FULL" : "PRAGMA synchronous=OFF"); !set) {
     return set;
@@ -122,10 +140,18 @@ Result<std::string> Catalog::GetText(const char* name) {
   return get.Text(0);
 }
 
+Result<uint64_t> Catalog::GetNumber(const char* name) {
+  const Result<std::string> text = GetText(name);
+  if (!text) return tl::unexpected(text.error());
+  return std::strtoull(text->c_str(), nullptr, 10);
+}
+
 Status Catalog::SaveBackfill(const BackfillRow& row) {
   if (const Status begun = Run("BEGIN IMMEDIATE"); !begun) return begun;
   Status saved = PutBackfill(row);
   if (saved) saved = PutText(kSpoolBytes, std::to_string(row.spool_bytes));
+  if (saved) saved = PutText(kKept, std::to_string(row.kept));
+  if (saved) saved = PutText(kMark, std::to_string(row.mark));
   if (saved) saved = Run("COMMIT");
   if (!saved) (void)sqlite3_exec(db_, "ROLLBACK", nullptr, nullptr, nullptr);
   return saved;
@@ -161,9 +187,15 @@ Result<BackfillRow> Catalog::LoadBackfill() {
   row.names = static_cast<uint64_t>(get.Number(5));
   row.copied = static_cast<uint64_t>(get.Number(6));
   row.plan_digest = get.Text(7);
-  const Result<std::string> spool_bytes = GetText(kSpoolBytes);
+  const Result<uint64_t> spool_bytes = GetNumber(kSpoolBytes);
+  const Result<uint64_t> kept = GetNumber(kKept);
   if (!spool_bytes) return tl::unexpected(spool_bytes.error());
-  row.spool_bytes = std::strtoull(spool_bytes->c_str(), nullptr, 10);
+  if (!kept) return tl::unexpected(kept.error());
+  const Result<uint64_t> mark = GetNumber(kMark);
+  if (!mark) return tl::unexpected(mark.error());
+  row.spool_bytes = *spool_bytes;
+  row.kept = *kept;
+  row.mark = *mark;
   return row;
 }
 

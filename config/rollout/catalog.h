@@ -23,7 +23,9 @@ struct BackfillRow {
   std::string finished;  // one bit for each partition
   uint64_t names = 0;
   uint64_t copied = 0;
+  uint64_t kept = 0;         // of those copied: equal on the follower already
   uint64_t spool_bytes = 0;  // at least so long is the spool
+  uint64_t mark = 0;         // which backfill it is
   std::string plan_digest;   // of the plan that it was begun under
 };
 
@@ -58,10 +60,12 @@ class Catalog {
   class Statement;
   Catalog(sqlite3* db, std::string path) : db_(db), path_(std::move(path)) {}
   Status Prepare(const std::string& pair, Durability durability);
+  Status Check();
   Status Run(const char* sql);
   Status PutBackfill(const BackfillRow& row);
   Status PutText(const char* name, const std::string& value);
   Result<std::string> GetText(const char* name);
+  Result<uint64_t> GetNumber(const char* name);
   Status Problem(const char* what) const;
 
   sqlite3* db_;

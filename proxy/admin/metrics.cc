@@ -182,6 +182,18 @@ int StageValue(const std::string& stage) {
   return stage == "ramp" ? 2 : 0;
 }
 
+void WriteBackfill(Writer& out, const Snapshot& s) {
+  out.Single("crossfade_backfill_keys_total", "counter",
+             "Keys that the backfill has begun to copy.", s.backfill.keys_copied);
+  out.Single("crossfade_backfill_kept_equal_total", "counter",
+             "Of them, keys that new held already and that were not copied.",
+             s.backfill.kept_equal);
+  out.Single("crossfade_backfill_keys_expected", "gauge",
+             "Keys that the backfill expects; 0 when unknown.", s.backfill.keys_total);
+  out.Single("crossfade_frontier_partitions", "gauge",
+             "Partitions of 1024 that are copied and mirrored by effects.", s.live_partitions);
+}
+
 void WriteJournal(Writer& out, const Snapshot& s) {
   out.Single("crossfade_journal_bytes", "gauge",
              "Records that the intent journal keeps, before compression.", s.journal.bytes);
@@ -253,12 +265,7 @@ void WriteMirror(Writer& out, const Snapshot& s) {
   out.Single("crossfade_ack_timeouts_total", "counter",
              "Writes answered before the follower had applied them, though mirror.ack is both.",
              s.ack_timeouts);
-  out.Single("crossfade_backfill_keys_total", "counter",
-             "Keys that the backfill has begun to copy.", s.backfill.keys_copied);
-  out.Single("crossfade_backfill_keys_expected", "gauge",
-             "Keys that the backfill expects; 0 when unknown.", s.backfill.keys_total);
-  out.Single("crossfade_frontier_partitions", "gauge",
-             "Partitions of 1024 that are copied and mirrored by effects.", s.live_partitions);
+  WriteBackfill(out, s);
   out.Single("crossfade_breaker_state", "gauge",
              "Breaker of follower reads: 0 closed, 1 half open, 2 open.", BreakerValue(s.breaker));
   out.Single("crossfade_reads_suspended", "gauge",

@@ -75,6 +75,7 @@ ordered_json BackfillJson(const BackfillSnapshot& b) {
           {"paused", b.paused},
           {"keys_found", b.keys_found},
           {"keys_copied", b.keys_copied},
+          {"kept_equal", b.kept_equal},
           {"keys_total", b.keys_total},
           {"partitions_finished", b.partitions_finished},
           {"partition", b.partition},

@@ -2,36 +2,18 @@
 #include <spdlog/spdlog.h>
 
 #include "proxy/backend/client_keys.h"
+#include "proxy/backend/extra_keys.h"
 #include "proxy/backend/mirror_driver.h"
-#include "proxy/mirror_events.h"
-#include "routing/commands/reserved_keys.h"
 #include "routing/store_health.h"
 
 namespace crossfade::proxy {
 namespace {
 
+constexpr std::chrono::seconds kExtrasEvery{10};
+
 std::string Holdings(uint64_t held, uint64_t wanted) {
   return "the new store holds " + std::to_string(held) + " keys, the legacy store " +
          std::to_string(wanted);
-}
-
-// Names of a few keys that it holds, as an operator may read them.
-std::string Examples(StoreClient& store, const std::map<uint32_t, uint64_t>& counts) {
-  constexpr size_t kShown = 3;
-  std::string names;
-  size_t shown = 0;
-  for (const auto& [db, keys] : counts) {
-    if (keys == 0 || shown == kShown || !store.Command({"SELECT", std::to_string(db)})) continue;
-    const Result<StoreClient::Reply> page = store.Scan("0", "100");
-    if (!page) break;
-    const redisReply& found = *(*page)->element[1];
-    for (size_t i = 0; i < found.elements && shown < kShown; ++i) {
-      const std::string_view name = TextOf(*found.element[i]);
-      if (routing::IsReserved(name)) continue;
-      names += (shown++ == 0 ? "" : ", ") + Printable(name) + " (db " + std::to_string(db) + ")";
-    }
-  }
-  return names.empty() ? "(none can be shown)" : names;
 }
 
 }  // namespace
@@ -77,14 +59,16 @@ bool MirrorDriver::MayBeWritten(const ActivePlan& plan, StoreClient& follower,
   const uint64_t wanted = Sum(authority_counts);
   const std::string counts = Holdings(held, wanted);
   const bool trusts = plan.plan->settings.mirror.follower_data == config::FollowerData::kTrust;
-  const bool overwrites = plan.plan->settings.backfill.existing == config::ExistingKeys::kOverwrite;
-  if (!trusts && !overwrites && !ownership.follower_known) {
+  const config::ExistingKeys existing = plan.plan->settings.backfill.existing;
+  if (!trusts && existing == config::ExistingKeys::kRefuse && !ownership.follower_known) {
     SetProgress("refused", counts + "; such as " + Examples(follower, follower_counts) +
                                "; empty the new store, or set mirror.follower_data: trust if it "
                                "is a copy of legacy, or backfill.existing: overwrite to make it "
-                               "one (what legacy does not have is removed)");
+                               "one (what legacy does not have is removed), or keep_equal to copy "
+                               "only what differs");
     return false;
   }
+  if (!trusts && KeepsEqual(plan) && !HoldsNoExtras(follower, follower_counts)) return false;
   // A former owner that did not end in step may have left anything undone.
   trusted = trusts && held == wanted && !served_unmirrored_ && !journal_failed_ &&
             (!ownership.former || ownership.in_step);
@@ -100,6 +84,36 @@ bool MirrorDriver::MayBeWritten(const ActivePlan& plan, StoreClient& follower,
                             : "unknown");
   }
   return true;
+}
+
+// A copy of before is mostly right where a store was restarted, or this proxy.
+bool MirrorDriver::ComparesFirst(const ActivePlan& plan, uint64_t wanted, uint64_t held) const {
+  if (held == 0) return false;
+  const bool copied_before = begun_ || !former_follower_.empty();
+  return KeepsEqual(plan) || (copied_before && held * 2 >= wanted);
+}
+
+bool MirrorDriver::KeepsEqual(const ActivePlan& plan) {
+  return plan.plan->settings.backfill.existing == config::ExistingKeys::kKeepEqual;
+}
+
+// To remove them is nothing that one who keeps what is there expects.
+bool MirrorDriver::HoldsNoExtras(StoreClient& follower, const Counts& follower_counts) {
+  Result<StoreClient> authority = Connect(core_.authority());
+  const auto extras = authority ? FindExtras(*authority, follower, follower_counts)
+                                : Result<ExtraKeys>(tl::unexpected(authority.error()));
+  if (!extras) {
+    SetProgress("connecting", "a store does not answer: " + extras.error().message);
+    return false;
+  }
+  if (extras->count == 0) return true;
+  next_check_ = std::chrono::steady_clock::now() + kExtrasEvery;
+  SetProgress("refused", "the new store holds " + std::to_string(extras->count) +
+                             " keys that the legacy store does not have; such as " +
+                             extras->examples +
+                             "; remove them there, or set backfill.existing: overwrite, which "
+                             "removes them");
+  return false;
 }
 
 // To copy is to remove from the follower what the authority does not have: perhaps

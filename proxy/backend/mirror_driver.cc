@@ -45,6 +45,7 @@ void MirrorDriver::AdoptFormer(const replication::Recovered& former) {
     core_.legacy.Expect(former.state.authority_run_id);
     core_.new_store.Expect(former.state.follower_run_id);
     core_.replicator.Resume(former.state, former.dirty, *finished);
+    if (!core_.replicator.live()) core_.replicator.CompareFirst(KeepsEqual(*plan_));
     resumed_ = true;
     spdlog::info("the intent journal is whole: the mirror goes on keys_to_sync={} blocks={}",
                  former.dirty.size(), former.blocks);
@@ -67,7 +68,10 @@ void MirrorDriver::AdoptFormer(const replication::Recovered& former) {
 // In which partitions the mirror may go on.
 std::optional<replication::PartitionSet> MirrorDriver::FormerlyFinished(
     const replication::Recovered& former) {
-  if (former.claim == replication::FollowerClaim::kLive) return replication::PartitionSet().set();
+  if (former.claim == replication::FollowerClaim::kLive) {
+    backfiller_.NoteFormerlyDone();
+    return replication::PartitionSet().set();
+  }
   if (former.claim != replication::FollowerClaim::kPart) return std::nullopt;
   auto finished = backfiller_.Former();
   if (!finished) return std::nullopt;
@@ -236,6 +240,7 @@ bool MirrorDriver::Step(const ActivePlan& plan) {
   }
   MirrorState state = MirrorState::kOff;
   if (!MayGoOn(plan, state)) return false;
+  if (state == MirrorState::kCopying && !backfiller_.active()) backfiller_.Reopen();
   if (state == MirrorState::kLive || backfiller_.active()) {
     const bool more = backfiller_.Step(plan);
     if (resumed_ && !FinishResuming()) return false;
@@ -386,6 +391,7 @@ void MirrorDriver::StartMirroring(const ActivePlan& plan) {
   }
   const Result<int64_t> theirs = authority->ClockOffsetMs();
   const Result<int64_t> followers = follower->ClockOffsetMs();
+  const bool compare = ComparesFirst(plan, Sum(*authority_counts), Sum(*follower_counts));
   {
     const std::lock_guard lock(core_.mutex);
     if (theirs && followers) core_.replicator.set_clock_offset_ms(*theirs - *followers);
@@ -393,6 +399,7 @@ void MirrorDriver::StartMirroring(const ActivePlan& plan) {
     copied_from_ = authority_run_id;
     core_.replicator.SetStores(authority_run_id, follower_run_id);
     if (!trusted) core_.replicator.BeginCopy();
+    core_.replicator.CompareFirst(compare);
   }
   if (const Status given = LearnLibraries(*authority, &*follower); !given) {
     return SetProgress("connecting", "the functions can't be copied: " + given.error().message);

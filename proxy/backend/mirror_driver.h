@@ -69,6 +69,10 @@ class MirrorDriver {
   bool MayBeWritten(const ActivePlan& plan, StoreClient& follower, const Counts& authority_counts,
                     const Counts& follower_counts, bool& trusted);
   bool MayRemove(const Counts& authority_counts, const Counts& follower_counts);
+  // What the follower holds is compared first, instead of being copied over.
+  bool ComparesFirst(const ActivePlan& plan, uint64_t wanted, uint64_t held) const;
+  static bool KeepsEqual(const ActivePlan& plan);
+  bool HoldsNoExtras(StoreClient& follower, const Counts& follower_counts);
   std::optional<replication::PartitionSet> FormerlyFinished(const replication::Recovered& former);
   void LearnExpiries(const ActivePlan& plan);
   // Given to the follower, too, unless it is nullptr.

@@ -3,6 +3,7 @@
 #include <spdlog/spdlog.h>
 
 #include <algorithm>
+#include <random>
 #include <thread>
 #include <utility>
 
@@ -41,6 +42,24 @@ PartitionSet SetOf(const std::string& bytes) {
     set[i] = (static_cast<uint8_t>(bytes[i / 8]) >> i % 8 & 1) != 0;
   }
   return set;
+}
+
+BackfillRecord RecordOf(const config::BackfillRow& row) {
+  BackfillRecord record;
+  record.phase = static_cast<BackfillPhase>(row.phase);
+  record.position = {row.position_in_follower, row.position_db, row.position_cursor};
+  record.finished = SetOf(row.finished);
+  record.names = row.names;
+  record.copied = row.copied;
+  record.kept = row.kept;
+  record.spool_bytes = row.spool_bytes;
+  record.mark = row.mark;
+  return record;
+}
+
+uint64_t NewMark() {
+  std::random_device random;
+  return uint64_t{random()} << 32 | random();
 }
 
 std::string PairOf(const config::Settings& settings) {
@@ -93,6 +112,8 @@ Status Backfiller::Save(const BackfillRecord& record) {
   row.finished = BytesOf(record.finished);
   row.names = record.names;
   row.copied = record.copied;
+  row.kept = record.kept;
+  row.mark = record.mark;
   row.spool_bytes = record.spool_bytes;
   row.plan_digest = plan_digest_;
   return catalog_->SaveBackfill(row);
@@ -125,7 +146,7 @@ Status Backfiller::Begin(const ActivePlan& plan, StoreClient& authority, StoreCl
   plan_digest_ = plan.plan->digest;
   active_ = false;
   if (const Status found = Measure(authority, follower); !found) return found;
-  if (const Status begun = backfill_->Begin(); !begun) return begun;
+  if (const Status begun = backfill_->Begin(NewMark()); !begun) return begun;
   WithReplicator([this](replication::Replicator& replicator) {
     synced_bytes_ = replicator.counters().synced_bytes;
   });
@@ -138,15 +159,9 @@ Status Backfiller::Begin(const ActivePlan& plan, StoreClient& authority, StoreCl
 Status Backfiller::Resume(const replication::Recovered& former) {
   const Result<config::BackfillRow> row = catalog_->LoadBackfill();
   if (!row) return tl::unexpected(row.error());
-  BackfillRecord record;
-  record.phase = static_cast<BackfillPhase>(row->phase);
+  BackfillRecord record = RecordOf(*row);
   // All finished, but the journal was not told so any more.
   if (record.phase == BackfillPhase::kDone) record.phase = BackfillPhase::kCopying;
-  record.position = {row->position_in_follower, row->position_db, row->position_cursor};
-  record.finished = SetOf(row->finished);
-  record.names = row->names;
-  record.copied = row->copied;
-  record.spool_bytes = row->spool_bytes;
   measured_ = false;
   if (const Status resumed = backfill_->Resume(record, former.dirty); !resumed) return resumed;
   active_ = true;
@@ -158,6 +173,32 @@ Status Backfiller::Resume(const replication::Recovered& former) {
   return {};
 }
 
+void Backfiller::NoteFormerlyDone() {
+  if (!catalog_) return;
+  const Result<config::BackfillRow> row = catalog_->LoadBackfill();
+  if (!row || row->phase == static_cast<int>(BackfillPhase::kNone)) return;
+  BackfillRecord record = RecordOf(*row);
+  record.phase = BackfillPhase::kDone;
+  record.finished.set();
+  backfill_->Restore(record);
+  plan_digest_ = row->plan_digest;
+  Publish();
+}
+
+void Backfiller::Reopen() {
+  bool wanted = false;
+  WithReplicator([&wanted](replication::Replicator& replicator) {
+    wanted = replicator.state() == replication::MirrorState::kCopying && replicator.by_partition();
+  });
+  if (!wanted) return;
+  if (const Status reopened = backfill_->Reopen(); !reopened) {
+    return SetError(reopened.error().message);
+  }
+  measured_ = true;  // nothing is to be enumerated
+  active_ = true;
+  SetError("");
+}
+
 void Backfiller::Abandon() {
   EndRun("given_up", "nothing is known of any key any more");
   backfill_->Abandon();
@@ -167,7 +208,10 @@ void Backfiller::Abandon() {
 
 bool Backfiller::Step(const ActivePlan& plan) {
   SaveOrders();
-  if (!active()) return false;
+  if (!active()) {
+    SetError("");
+    return false;
+  }
   const int64_t begun_us = Worker::ClockUs();
   if (std::exchange(resumed_, false)) BeginRun(true);
   if (begun_us < retry_us_) return false;
@@ -368,11 +412,12 @@ std::string Backfiller::SetBounds(const BackfillBounds& bounds) {
   return text + " until the proxy ends; the others as configured";
 }
 
-void Backfiller::SetError(std::string error) {
+void Backfiller::SetError(const std::string& error) {
   const std::lock_guard lock(mutex_);
-  if (progress_.error == error) return;
-  if (!error.empty()) spdlog::warn("the backfill does not get on reason=\"{}\"", error);
-  progress_.error = std::move(error);
+  if (trouble_.Note(error, Worker::ClockUs())) {
+    spdlog::warn("the backfill does not get on reason=\"{}\"", error);
+  }
+  progress_.error = trouble_.shown();
 }
 
 void Backfiller::Publish() {
@@ -381,6 +426,8 @@ void Backfiller::Publish() {
   progress_.phase = record.phase;
   progress_.names = record.names;
   progress_.copied = record.copied;
+  progress_.kept = record.kept;
+  progress_.kept_seen = backfill_->kept_seen();
   progress_.total = std::max(total_, record.names);
   progress_.partition = backfill_->current();
   progress_.finished = record.finished.count();

@@ -19,6 +19,7 @@
 #include "proxy/backfill/backfill_order.h"
 #include "proxy/backfill/backfill_report.h"
 #include "proxy/backfill/file_spool.h"
+#include "proxy/backfill/trouble.h"
 #include "proxy/core.h"
 #include "replication/backfill/backfill.h"
 #include "replication/backfill/throttle.h"
@@ -32,6 +33,8 @@ class Backfiller : public replication::BackfillPorts {
     bool paused = false;
     uint64_t names = 0;      // found so far
     uint64_t copied = 0;     // begun to be copied
+    uint64_t kept = 0;       // of them: equal on the follower already, when
+    uint64_t kept_seen = 0;  // the replicator had counted so many
     uint64_t total = 0;      // an estimate; 0 when unknown
     uint32_t partition = 0;  // being copied; limits::kPartitions: none
     uint64_t finished = 0;   // partitions
@@ -57,6 +60,10 @@ class Backfiller : public replication::BackfillPorts {
   // are connected: Measure.
   Status Resume(const replication::Recovered& former);
   Status Measure(StoreClient& authority, StoreClient& follower);
+  // The replicator copies partitions again of which it has the keys' names.
+  void Reopen();
+  // The journal says that all keys are copied.
+  void NoteFormerlyDone();
   // Nothing is known of any key any more.
   void Abandon();
   // The thread that drives it has ended.
@@ -97,7 +104,7 @@ class Backfiller : public replication::BackfillPorts {
   void EndRun(const char* state, const std::string& reason);
   bool Waits() const { return paused() || !measured_; }
   void Publish();
-  void SetError(std::string error);
+  void SetError(const std::string& error);
 
   Core& core_;
   const Interrupt& interrupt_;
@@ -130,6 +137,7 @@ class Backfiller : public replication::BackfillPorts {
   std::atomic<uint64_t> quarantine_saved_{0};  // its changes
   mutable std::mutex mutex_;
   Progress progress_;
+  Trouble trouble_;
   BackfillBounds bounds_;  // the operator's
 };
 

@@ -22,12 +22,21 @@ class FileSpool : public replication::SpoolFile {
   Result<std::string> Read(uint64_t offset, size_t size) override;
   uint64_t Size() override;
   Status Truncate(uint64_t size) override;
+  Status BeginOther() override;
+  Status AppendOther(std::string_view bytes) override;
+  Status TakeOther() override;
 
  private:
   FileSpool(int fd, std::string path, bool sync) : fd_(fd), path_(std::move(path)), sync_(sync) {}
   Status Problem(const char* what) const;
+  Status WriteTo(int fd, uint64_t offset, std::string_view bytes);
+  void DropOther();
+  Status SyncFolder();
 
-  const int fd_;
+  int fd_;
+  bool temporary_ = false;  // without a name
+  int other_ = -1;
+  uint64_t other_bytes_ = 0;
   const std::string path_;
   const bool sync_;
 };

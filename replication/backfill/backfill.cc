@@ -29,16 +29,20 @@ const char* Name(BackfillPhase phase) {
 
 // The catalog forgets what was finished before the spool forgets the names of the
 // rest, and before the journal says that the catalog tells.
-Status Backfill::Begin() {
+Status Backfill::Begin(uint64_t mark) {
   record_ = {};
   current_ = kNoPartition;
   names_.clear();
   BackfillRecord record;
   record.phase = BackfillPhase::kEnumerating;
+  record.mark = mark;
   if (const Status saved = ports_.Save(record); !saved) return saved;
-  if (const Status begun = spool_.Begin(); !begun) return begun;
+  if (const Status begun = spool_.Begin(mark); !begun) return begun;
   record_ = record;
-  ports_.WithReplicator([](Replicator& replicator) { replicator.BeginBackfill({}); });
+  ports_.WithReplicator([this](Replicator& replicator) {
+    kept_seen_ = replicator.counters().kept_equal;
+    replicator.BeginBackfill({});
+  });
   return {};
 }
 
@@ -47,13 +51,14 @@ Status Backfill::Resume(const BackfillRecord& record, std::span<const RecoveredK
   current_ = kNoPartition;
   next_partition_ = 0;
   names_.clear();
-  if (const Status taken = spool_.Resume(); !taken) return taken;
+  if (const Status taken = spool_.Resume(record.mark); !taken) return taken;
   if (spool_.bytes() < record.spool_bytes) return Fail("the backfill's spool ends too early");
   for (const RecoveredKey& key : open) {
     const uint32_t partition = PartitionOf(key.name);
     if (!record.finished[partition]) spool_.Add(partition, key.db, key.name);
   }
   if (const Status flushed = spool_.Flush(); !flushed) return flushed;
+  kept_seen_ = 0;  // by a replicator that is new
   record_ = record;
   return {};
 }
@@ -78,22 +83,64 @@ Status Backfill::EndEnumeration() {
   return {};
 }
 
+void Backfill::CountKept(const Replicator& replicator) {
+  const uint64_t kept = replicator.counters().kept_equal;
+  record_.kept += kept - std::exchange(kept_seen_, kept);
+}
+
 void Backfill::SpoolWritten(const std::vector<WrittenNames::Name>& names) {
   for (const WrittenNames::Name& name : names) {
     spool_.Add(PartitionOf(name.text), name.db, name.text);
   }
 }
 
-void Backfill::TakeWritten(Replicator& replicator) {
-  SpoolWritten(replicator.written_names().Take());
+// Among them may be those of a partition that has left live.
+std::vector<WrittenNames::Name> Backfill::TakeWritten(Replicator& replicator) {
+  for (uint32_t partition = 0; partition < limits::kPartitions; ++partition) {
+    if (replicator.partitions().At(partition) == PartitionMode::kLive) continue;
+    shrunk_ = shrunk_ || record_.finished[partition];
+    record_.finished.reset(partition);
+  }
+  return replicator.written_names().Take();
+}
+
+Status Backfill::Reopen() {
+  BackfillRecord record = record_;
+  record.phase = BackfillPhase::kCopying;
+  ports_.WithReplicator([&](Replicator& replicator) {
+    for (uint32_t partition = 0; partition < limits::kPartitions; ++partition) {
+      record.finished[partition] = replicator.PartitionIsSafe(partition);
+    }
+  });
+  if (const Status begun = spool_.Begin(record.mark); !begun) return begun;
+  if (const Status saved = SaveAs(record); !saved) return saved;
+  current_ = kNoPartition;
+  next_partition_ = 0;
+  names_.clear();
+  return {};
 }
 
 Status Backfill::FlushSpool() {
-  if (spool_.flushed()) return {};
+  if (spool_.flushed() && !shrunk_) return {};
   if (const Status flushed = spool_.Flush(); !flushed) return flushed;
   unsaved_ = true;
+  if (shrunk_) {
+    if (const Status saved = SaveAs(record_); !saved) return saved;
+    shrunk_ = false;
+  }
   ports_.WithReplicator([](Replicator& replicator) { replicator.written_names().Spooled(); });
   return {};
+}
+
+// The catalog must not take it for cut off, and must know of all that is finished: the
+// names of that are not kept.
+Status Backfill::CompactSpool() {
+  if (!spool_.WantsCompaction() || !spool_.flushed()) return {};
+  BackfillRecord record = record_;
+  record.spool_bytes = 0;
+  if (const Status saved = ports_.Save(record); !saved) return saved;
+  if (const Status compacted = spool_.Compact(record.finished); !compacted) return compacted;
+  return SaveAs(record_);
 }
 
 Status Backfill::SaveAs(BackfillRecord record) {
@@ -118,13 +165,13 @@ Status Backfill::Pump(int64_t now_us, uint64_t keys, uint64_t& begun) {
   // What the spool's disk does not take stays with the replicator, which has a bound.
   if (!spool_.Full()) {
     std::vector<WrittenNames::Name> names;
-    ports_.WithReplicator(
-        [&names](Replicator& replicator) { names = replicator.written_names().Take(); });
+    ports_.WithReplicator([&](Replicator& replicator) { names = TakeWritten(replicator); });
     SpoolWritten(names);
   }
   if (now_us - flushed_us_ >= kFlushEveryUs || spool_.NeedsFlush()) {
     if (const Status flushed = FlushSpool(); !flushed) return flushed;
     flushed_us_ = now_us;
+    if (const Status compacted = CompactSpool(); !compacted) return compacted;
   }
   if (record_.phase == BackfillPhase::kCopying) {
     if (const Status marked = MarkNames(keys, begun); !marked) return marked;
@@ -165,17 +212,19 @@ void Backfill::FinishMarked(Replicator& replicator) {
   if (replicator.partitions().live() == limits::kPartitions) replicator.FinishCopy();
 }
 
-// Passes over those that are empty or live. What is written from its beginning on
+// Passes over those that are empty or live; round, since some may have left live behind
+// it. What is written from its beginning on
 // makes its keys dirty; what was noted before is taken here.
 Status Backfill::BeginNextPartition() {
   bool begun = false;
   names_.clear();
   marked_ = 0;
   ports_.WithReplicator([&](Replicator& replicator) {
-    for (; next_partition_ < limits::kPartitions; ++next_partition_) {
+    for (uint32_t seen = 0; seen < limits::kPartitions; ++seen, ++next_partition_) {
+      next_partition_ %= limits::kPartitions;
       if (replicator.partitions().At(next_partition_) == PartitionMode::kLive) continue;
       if (!replicator.BeginPartition(next_partition_)) return;
-      TakeWritten(replicator);
+      SpoolWritten(TakeWritten(replicator));
       if (!spool_.Empty(next_partition_)) {
         begun = true;
         return;
@@ -200,6 +249,8 @@ Status Backfill::NoteSafe() {
   BackfillRecord record = record_;
   ports_.WithReplicator([&](Replicator& replicator) {
     if (!replicator.live() && replicator.state() != MirrorState::kCopying) return;
+    CountKept(replicator);
+    record.kept = record_.kept;
     for (uint32_t partition = 0; partition < limits::kPartitions; ++partition) {
       if (replicator.PartitionIsSafe(partition)) record.finished.set(partition);
     }
@@ -214,8 +265,11 @@ Status Backfill::NoteSafe() {
   if (!ports_.WriteJournal()) return {};
   record.phase = BackfillPhase::kDone;
   if (const Status saved = SaveAs(record); !saved) return saved;
-  ports_.WithReplicator([](Replicator& replicator) { replicator.written_names().Clear(); });
-  (void)spool_.Begin();  // for its room; the next backfill empties it again
+  ports_.WithReplicator([](Replicator& replicator) {
+    // Else some wait that are of partitions which have left live since.
+    if (replicator.live()) replicator.written_names().Clear();
+  });
+  (void)spool_.Begin(record_.mark);  // for its room; the next backfill empties it again
   unsaved_ = false;
   return {};
 }

@@ -38,7 +38,9 @@ struct BackfillRecord {
   PartitionSet finished;
   uint64_t names = 0;        // found, some of them twice
   uint64_t copied = 0;       // begun to be copied
+  uint64_t kept = 0;         // of them: equal on the follower already
   uint64_t spool_bytes = 0;  // at least so long is the spool
+  uint64_t mark = 0;         // the spool has it too
 };
 
 class BackfillPorts {
@@ -56,12 +58,17 @@ class Backfill {
   Backfill(BackfillPorts& ports, SpoolFile& file, std::string pair)
       : ports_(ports), spool_(file, std::move(pair)) {}
 
-  // A new one; the replicator has begun to copy.
-  Status Begin();
+  // A new one; the replicator has begun to copy. No other has the same mark.
+  Status Begin(uint64_t mark = 0);
   // The one that a former process was at; the replicator is about to resume. `open`:
   // of these it left writes open. No other journal knows of them from here on, so that
   // they are in the spool.
   Status Resume(const BackfillRecord& record, std::span<const RecoveredKey> open);
+  // The one that a former process has finished.
+  void Restore(const BackfillRecord& record) { record_ = record; }
+  // The copy was over, and partitions have left live since: their keys' names wait with
+  // the replicator.
+  Status Reopen();
   // The copy is over, or nothing is known any more: until it begins again.
   void Abandon() { record_ = {}; }
 
@@ -78,14 +85,19 @@ class Backfill {
   // did is added to `begun`.
   Status Pump(int64_t now_us, uint64_t keys, uint64_t& begun);
 
+  // How many of the replicator's kept ones the record has; what is more is of after.
+  uint64_t kept_seen() const { return kept_seen_; }
   uint32_t current() const { return current_; }  // partition
   uint64_t spool_bytes() const { return spool_.bytes(); }
+  void set_compact_from(uint64_t bytes) { spool_.set_compact_from(bytes); }
 
  private:
   static constexpr uint32_t kNoPartition = limits::kPartitions;
-  void TakeWritten(Replicator& replicator);
+  std::vector<WrittenNames::Name> TakeWritten(Replicator& replicator);
+  void CountKept(const Replicator& replicator);
   void SpoolWritten(const std::vector<WrittenNames::Name>& names);
   Status FlushSpool();
+  Status CompactSpool();
   Status SaveAs(BackfillRecord record);
   Status SaveRecord(int64_t now_us);
   Status MarkNames(uint64_t keys, uint64_t& begun);
@@ -97,12 +109,14 @@ class Backfill {
   Spool spool_;
   BackfillRecord record_;
   bool unsaved_ = false;
+  bool shrunk_ = false;  // partitions have left live that the catalog calls finished
   int64_t flushed_us_ = 0;
   int64_t saved_us_ = 0;
   uint32_t current_ = kNoPartition;
   uint32_t next_partition_ = 0;
   std::vector<RecoveredKey> names_;  // of the current partition
   size_t marked_ = 0;                // of them
+  uint64_t kept_seen_ = 0;           // of the replicator's counter
 };
 
 }  // namespace crossfade::replication

@@ -1,6 +1,7 @@
 #include "replication/backfill/spool.h"
 
 #include <algorithm>
+#include <memory>
 
 #include "config/check.h"
 #include "replication/journal/format.h"
@@ -14,20 +15,23 @@ constexpr size_t kReadBytesMax = size_t{1} << 32;
 
 }  // namespace
 
-Status Spool::Begin() {
+Status Spool::Begin(uint64_t mark) {
   for (Part& part : parts_) part = {};
   buffered_bytes_ = 0;
   blocks_ = 0;
-  const std::string header = EncodeSegmentHeader({.pair = pair_});
+  mark_ = mark;
+  compacted_bytes_ = 0;
+  const std::string header = EncodeSegmentHeader({.generation = mark, .pair = pair_});
   if (const Status emptied = file_.Truncate(0); !emptied) return emptied;
   if (const Status written = file_.Write(0, header); !written) return written;
   end_ = header.size();
   return file_.Sync();
 }
 
-Status Spool::Resume() {
+Status Spool::Resume(uint64_t mark) {
   const uint64_t size = file_.Size();
   std::string bytes;
+  mark_ = mark;
   end_ = 0;
   uint64_t wanted = kReadBytes;
   while (end_ < size) {
@@ -39,6 +43,9 @@ Status Spool::Resume() {
       const auto header = reader.ReadHeader();
       if (!header) return Fail("the backfill's spool has no header");
       if (header->pair != pair_) return Fail("the backfill's spool is of " + header->pair);
+      if (header->generation != mark) {
+        return Fail("the backfill's spool and its catalog are of two different backfills");
+      }
     }
     ReadBlock block;
     size_t whole = reader.offset();
@@ -96,6 +103,45 @@ Status Spool::Flush() {
   blocks_ += placed.size();
   end_ += bytes.size();
   buffered_bytes_ = 0;
+  return {};
+}
+
+Status Spool::WriteOther(const PartitionSet& done, std::array<Part, limits::kPartitions>& parts,
+                         uint64_t& end, uint64_t& blocks) {
+  std::string bytes = EncodeSegmentHeader({.generation = mark_, .pair = pair_});
+  for (uint32_t partition = 0; partition < parts.size(); ++partition) {
+    if (done[partition]) continue;
+    const Result<std::vector<RecoveredKey>> keys = Read(partition);
+    if (!keys) return tl::unexpected(keys.error());
+    std::string records;
+    for (const RecoveredKey& key : *keys) AppendWrite({key.db, key.name}, records);
+    const size_t before = bytes.size();
+    if (!records.empty()) {
+      AppendBlock({.number = blocks++, .first_intent = partition}, records, bytes);
+      parts[partition].blocks.push_back(
+          {end + before, static_cast<uint32_t>(bytes.size() - before)});
+    }
+    if (bytes.size() < limits::kSpoolBufferBytes && partition + 1 < parts.size()) continue;
+    if (const Status written = file_.AppendOther(bytes); !written) return written;
+    end += bytes.size();
+    bytes.clear();
+  }
+  if (const Status written = file_.AppendOther(bytes); !written) return written;
+  end += bytes.size();
+  return file_.TakeOther();
+}
+
+Status Spool::Compact(const PartitionSet& done) {
+  CROSSFADE_CHECK(flushed());
+  // Should it fail it is not tried again before there is as much more.
+  compacted_bytes_ = std::max(compacted_bytes_, end_ / 2 + limits::kSpoolBufferBytes);
+  if (const Status begun = file_.BeginOther(); !begun) return begun;
+  auto parts = std::make_unique<std::array<Part, limits::kPartitions>>();
+  uint64_t end = 0, blocks = 0;
+  if (const Status written = WriteOther(done, *parts, end, blocks); !written) return written;
+  parts_ = std::move(*parts);
+  end_ = compacted_bytes_ = end;
+  blocks_ = blocks;
   return {};
 }
 

@@ -1,13 +1,15 @@
 // Spool: the names of the keys that a backfill is to copy, by partition, in one
 // file. The file is a segment in the intent journal's format whose blocks hold
 // the `write` records of one partition each: its number stands where the journal
-// has that of the first intent. Names gather in memory, and are safe once Flush
-// has returned. What a crash cut off at the end had not been flushed.
+// has that of the first intent, and the backfill's mark where it has the generation. Names gather
+// in memory, and are safe once Flush has returned. What a crash cut off at the end had not been
+// flushed.
 //
 // Owned by the backfill, on its thread. A file that can't be written or read is an
 // error of the call; a failed Flush may be repeated.
 #pragma once
 
+#include <algorithm>
 #include <array>
 #include <cstdint>
 #include <string>
@@ -16,6 +18,7 @@
 
 #include "config/limits.h"
 #include "config/result.h"
+#include "replication/backfill/partitions.h"
 #include "replication/journal/recovery.h"
 
 namespace crossfade::replication {
@@ -30,6 +33,11 @@ class SpoolFile {
   virtual Result<std::string> Read(uint64_t offset, size_t size) = 0;
   virtual uint64_t Size() = 0;
   virtual Status Truncate(uint64_t size) = 0;
+  // Another content is written beside it, from its beginning on, and takes its place at
+  // once: after a crash there is the one or the other, as a whole.
+  virtual Status BeginOther() = 0;
+  virtual Status AppendOther(std::string_view bytes) = 0;
+  virtual Status TakeOther() = 0;
 };
 
 class Spool {
@@ -37,10 +45,11 @@ class Spool {
   // `pair`: which two stores, as text.
   Spool(SpoolFile& file, std::string pair) : file_(file), pair_(std::move(pair)) {}
 
-  // Empties it, for a new backfill.
-  Status Begin();
-  // Takes up what a former process has left; an error means that it is of no use.
-  Status Resume();
+  // Empties it, for the backfill of this mark.
+  Status Begin(uint64_t mark = 0);
+  // Takes up what a former process has left; an error means that it is of no use: another
+  // backfill's, for one.
+  Status Resume(uint64_t mark = 0);
 
   void Add(uint32_t partition, uint32_t db, std::string_view name);
   Status Flush();
@@ -54,6 +63,15 @@ class Spool {
     return parts_[partition].blocks.empty() && parts_[partition].records.empty();
   }
   uint64_t bytes() const { return end_; }
+  // Keys that are written again and again while nothing is copied are named again and
+  // again: it is much longer than it was when each name was in it once.
+  bool WantsCompaction() const {
+    return end_ > std::max<uint64_t>(compact_from_, 2 * compacted_bytes_);
+  }
+  // Each name once, without those of partitions that are `done`. When it fails nothing
+  // has changed. Only when flushed.
+  Status Compact(const PartitionSet& done);
+  void set_compact_from(uint64_t bytes) { compact_from_ = bytes; }
 
  private:
   struct Extent {
@@ -64,6 +82,8 @@ class Spool {
     std::vector<Extent> blocks;
     std::string records;  // not yet written
   };
+  Status WriteOther(const PartitionSet& done, std::array<Part, limits::kPartitions>& parts,
+                    uint64_t& end, uint64_t& blocks);
   static bool Collect(std::string_view records, std::vector<RecoveredKey>& keys);
 
   SpoolFile& file_;
@@ -72,6 +92,9 @@ class Spool {
   size_t buffered_bytes_ = 0;
   uint64_t end_ = 0;
   uint64_t blocks_ = 0;
+  uint64_t mark_ = 0;
+  uint64_t compacted_bytes_ = 0;
+  uint64_t compact_from_ = limits::kSpoolCompactFrom;
 };
 
 }  // namespace crossfade::replication

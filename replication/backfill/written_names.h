@@ -56,6 +56,8 @@ class WrittenNames {
   }
   // Over the bound the disk does not keep up, and what is noted can't be kept.
   bool OverBound() const { return bytes_ > limits::kWrittenNameBytes; }
+  // What was noted is not so recent: its partition was copied since.
+  void ForgetRecent() { recent_.fill({}); }
   void Clear() {
     const uint64_t noted = noted_;
     *this = WrittenNames();

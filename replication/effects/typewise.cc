@@ -12,6 +12,8 @@ namespace effects {
 namespace {
 
 constexpr const char* kNotUnderstood = "the authority's reply to what reads it is not understood";
+constexpr const char* kFieldsAreLost =
+    "fields of the hash have expiries, which only a dump carries over";
 constexpr const char* kNoSuchType = "a type that ordinary commands don't read";
 
 const char* RebuildString(Rebuild& rebuild, std::string_view frame) {
@@ -98,6 +100,7 @@ const char* Derive(KeyType type, std::string_view replies, std::string_view expi
                    Rebuild& rebuild) {
   int64_t at_ms = 0;
   if (type == KeyType::kOther) return kNoSuchType;
+  if (replies == kFieldsExpire) return kFieldsAreLost;
   if (!ReadIntegerFrame(expiry_reply, at_ms) || at_ms < -2) return kNotUnderstood;
   if (at_ms == -2 || IsNoKey(type, replies)) {
     if (at_ms != -2 || !IsNoKey(type, replies)) return kNotUnderstood;

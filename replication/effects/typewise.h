@@ -23,6 +23,10 @@ TypewiseTarget TargetOfVersion(std::string_view version);
 inline constexpr size_t kTypewiseElementsMax = 1000;
 inline constexpr size_t kTypewiseBytesMax = 64 * 1024;
 
+// In place of a hash's value: some of its fields have expiries.
+inline constexpr std::string_view kFieldsExpire =
+    "-FIELDEXPIRY fields of the hash have expiries\r\n";
+
 // `replies` are those to AppendStateReads, `expiry_reply` that to PEXPIRETIME, read
 // with them at once. The effect is MULTI … EXEC, whose second command is DEL; or DEL
 // alone where there is no key. Of its replies only an error is a difference, one inside

@@ -56,6 +56,9 @@ const BadInput kBadInputs[] = {
     {"size of a big key", "mirror: {big_key: 1MB}\n",
      "c.yaml:4: mirror.big_key: found '1MB', expected a size such as 64MiB (units: B, KiB, MiB, "
      "GiB, TiB)"},
+    {"existing keys", "backfill: {existing: keep}\n",
+     "c.yaml:4: backfill.existing: found 'keep', expected one of refuse, overwrite, "
+     "keep_equal; did you mean keep_equal?"},
     {"half a window", "verify: {window: \"02:00\"}\n",
      "c.yaml:4: verify.window: found '02:00', expected two different times of the day, such as "
      "\"02:00-05:00\""},

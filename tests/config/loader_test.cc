@@ -37,6 +37,7 @@ TEST(Loader, DefaultsAreThoseOfTheDocumentation) {
   EXPECT_EQ(settings.mirror.follower_data, FollowerData::kRefuse);
   EXPECT_EQ(settings.mirror.scripts, Scripts::kAuto);
   EXPECT_EQ(settings.mirror.undeclared_keys, UndeclaredKeys::kReplay);
+  EXPECT_EQ(settings.backfill.existing, ExistingKeys::kRefuse);
   EXPECT_EQ(settings.verify.keys_per_second, 0u);
   EXPECT_FALSE(settings.verify.window);
   EXPECT_FALSE(settings.verify.repair);
@@ -69,6 +70,7 @@ stage: ramp
 mirror: {ack: both, ack_timeout: 20ms, memory: 1GiB, follower_data: trust,
          scripts: sync, undeclared_keys: refuse}
 reads: {follower: 12.5%, staleness: 0ms, shadow: 0.01%, prefer: fastest}
+backfill: {existing: keep_equal}
 verify: {keys_per_second: 200, window: "22:30-05:00", repair: true, expiry_tolerance: 1s}
 ownership: {enabled: false, lease: 3s, advertise: "10.0.0.1:6380", advertise_tls: "[::2]:1"}
 limits:
@@ -88,6 +90,7 @@ log: {level: debug, format: json}
   EXPECT_EQ(settings.mirror.follower_data, FollowerData::kTrust);
   EXPECT_EQ(settings.mirror.scripts, Scripts::kSync);
   EXPECT_EQ(settings.mirror.undeclared_keys, UndeclaredKeys::kRefuse);
+  EXPECT_EQ(settings.backfill.existing, ExistingKeys::kKeepEqual);
   EXPECT_EQ(settings.verify.keys_per_second, 200u);
   EXPECT_EQ(settings.verify.window.value().from, 22u * 60 + 30);
   EXPECT_EQ(settings.verify.window.value().to, 5u * 60);

@@ -102,6 +102,8 @@ TEST(Plan, EverySettingChangesTheDigest) {
       "mirror: {scripts: sync}\n",
       "mirror: {undeclared_keys: refuse}\n",
       "verify: {keys_per_second: 1}\n",
+      "backfill: {existing: overwrite}\n",
+      "backfill: {existing: keep_equal}\n",
       "verify: {window: '02:00-05:00'}\n",
       "verify: {window: '02:00-05:01'}\n",
       "verify: {repair: true}\n",

@@ -74,6 +74,30 @@ TEST_P(Backfill, GoesOnAfterCrashesWhereItWas) {
   EXPECT_EQ(migration_.ExpectEqualWhenDrained().keys_compared, kKeys);
 }
 
+TEST_P(Backfill, IsDoneAfterARestartToo) {
+  FillLegacy(300);
+  ASSERT_TRUE(migration_.StartLive());
+  ASSERT_TRUE(Await([&] { return Figures().value("phase", "") == "done"; })) << Figures();
+  migration_.proxy->Kill();
+  ASSERT_TRUE(migration_.StartLive());
+  const nlohmann::json figures = Figures();
+  EXPECT_EQ(figures["phase"], "done") << figures;
+  EXPECT_EQ(figures["keys_copied"], 300) << figures;
+  EXPECT_EQ(figures["partitions_finished"], 1'024) << figures;
+}
+
+TEST_P(Backfill, ADamagedCatalogMayBeRemoved) {
+  FillLegacy(2'000);
+  migration_.config.backfill = {{"keys_per_second", "1000"}, {"max_authority_p99", "0ms"}};
+  ASSERT_TRUE(migration_.Start());
+  ASSERT_TRUE(Await([&] { return Finished() >= 100; })) << Figures();
+  migration_.proxy->Kill();
+  std::filesystem::remove(dir() + "/catalog.db");
+  migration_.config.backfill = {};
+  ASSERT_TRUE(migration_.StartLive());
+  EXPECT_EQ(migration_.ExpectEqualWhenDrained().keys_compared, 2'000u);
+}
+
 TEST_P(Backfill, CrashesUnderLoadLoseNothing) {
   FillLegacy(12'000);
   migration_.config.backfill = {{"keys_per_second", "4000"}, {"max_authority_p99", "0ms"}};

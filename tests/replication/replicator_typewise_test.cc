@@ -53,6 +53,23 @@ class ReplicatorTypewise : public testing::Test {
   Replicator& r_ = m_.replicator;
 };
 
+TEST_F(ReplicatorTypewise, FieldsAreAskedForWhereTheAuthorityKnowsTheirExpiries) {
+  const auto newer = routing::CommandTable::FromCommandReply(
+      "*1\r\n*6\r\n$12\r\nhpexpiretime\r\n:-5\r\n*1\r\n+readonly\r\n:1\r\n:1\r\n:1\r\n");
+  ASSERT_TRUE(newer) << newer.error().message;
+  for (const bool known : {false, true}) {
+    if (known) r_.set_table(&*newer);
+    MakeDirty("k");
+    RefuseDump("k");
+    ASSERT_EQ(Wanted("k"), SyncForm::kTypewise);
+    EXPECT_EQ(m_.reading.front().asks_fields, known);
+    FinishTypewise("1");
+    m_.Apply({kOk, kQueued, kQueued, kDone});
+  }
+  m_.ExpectDrained();
+  r_.set_table(&routing::CommandTable::Redis70());
+}
+
 TEST_F(ReplicatorTypewise, IsTriedAtOnceWhenADumpIsRefused) {
   MakeDirty("k");
   RefuseDump("k");

@@ -116,6 +116,18 @@ TEST(SyncRead, TypeWiseTheTypeComesFirst) {
             (Lines{"MULTI", "XINFO STREAM k FULL COUNT 0", "PEXPIRETIME k", "EXEC"}));
 }
 
+TEST(SyncRead, OfAHashWhoseFieldsMayExpireAScriptReadsBoth) {
+  KeyToSync key;
+  key.name = "k";
+  key.form = SyncForm::kTypewise;
+  key.asks_fields = true;
+  EXPECT_EQ(test::Decoded(Asked(key, 0)), Lines{"TYPE k"});
+  key.type = KeyType::kHash;
+  EXPECT_NE(Asked(key, 0).find("HPEXPIRETIME"), std::string::npos);
+  key.asks_fields = false;
+  EXPECT_EQ(test::Decoded(Asked(key, 3)), (Lines{"MULTI", "HGETALL k", "PEXPIRETIME k", "EXEC"}));
+}
+
 TEST(SyncRead, AScriptReadsTheSame) {
   const std::string script =
       "return {redis.call(unpack(ARGV)), redis.call('PEXPIRETIME', KEYS[1])}";

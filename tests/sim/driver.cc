@@ -20,6 +20,7 @@ Driver::Driver(Process& process, const Plan& plan, bool may_trust)
       plan_(plan),
       may_trust_(may_trust),
       backfill_(*this, process.world.spool, "legacy and new") {
+  backfill_.set_compact_from(300);
   if (plan_.mirrors) replicator_.SetUnfinished();
 }
 
@@ -52,6 +53,7 @@ bool Driver::Adopt(const replication::Recovered& former) {
   process_.authority.Expect(std::stoul(authority));
   process_.follower.Expect(std::stoul(follower));
   replicator_.Resume(former.state, former.dirty, finished);
+  if (!replicator_.live()) replicator_.CompareFirst(process_.world.config.compares);
   return true;
 }
 
@@ -67,6 +69,9 @@ bool Driver::WriteJournal() {
 
 void Driver::Step() {
   const MirrorState state = replicator_.state();
+  if (state == MirrorState::kCopying && !backfill_.active() && replicator_.by_partition()) {
+    (void)backfill_.Reopen();
+  }
   const bool copying = state == MirrorState::kCopying && backfill_.active();
   if (state != MirrorState::kLive && state != MirrorState::kCopying) backfill_.Abandon();
   if (copying || (state == MirrorState::kLive && backfill_.active())) PumpBackfill();
@@ -110,13 +115,14 @@ void Driver::StartMirroring() {
                                     world.new_store.clock_offset_ms() + error_ms);
     begun_ = true;
     if (!trusted) replicator_.BeginCopy();
+    replicator_.CompareFirst(world.config.compares);
     busy_ = true;
     process_.After(process_.Delay(), [this, trusted] {
       busy_ = false;
       if (trusted) return replicator_.Trust();
       if (replicator_.state() != MirrorState::kCopying) return;
       ++process_.world.counts.copies;
-      (void)backfill_.Begin();
+      (void)backfill_.Begin(process_.world.env.random.Next());
     });
   });
 }

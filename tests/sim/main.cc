@@ -108,11 +108,11 @@ int main(int argc, char** argv) {
       "%llu seeds, %llu failed, %.1f s (%.0f per minute): %llu commands, %llu follower "
       "reads (%llu retried), %llu replies judged, %llu shadows, %llu syncs (%llu in chunks), %llu "
       "collapses, %llu times too many dirty, %llu connections lost, %llu crashes (%llu resumed), "
-      "%llu copies (%llu resumed), %llu keys verified\n",
+      "%llu copies (%llu resumed), %llu keys verified, %llu kept\n",
       n(done), n(failures), Seconds(start), static_cast<double>(done) * 60 / Seconds(start),
       n(counts.commands), n(counts.follower_reads), n(counts.follower_retries), n(counts.checked),
       n(counts.shadows), n(counts.syncs), n(counts.chunked), n(counts.collapses),
       n(counts.overflows), n(counts.lanes_lost), n(counts.crashes), n(counts.resumed),
-      n(counts.copies), n(counts.backfills_resumed), n(counts.verified));
+      n(counts.copies), n(counts.backfills_resumed), n(counts.verified), n(counts.kept));
   return failures == 0 ? 0 : 1;
 }

@@ -272,8 +272,14 @@ void Process::OnSyncRefused(uint32_t, std::string_view, std::string_view) {}
 
 void Process::OnCopyWanted(std::string_view reason) {
   copy_wanted = true;
-  if (reason.starts_with("more keys are dirty")) ++world.counts.overflows;
   if (world.env.tracing) world.env.Trace("live is left: " + std::string(reason));
+}
+
+void Process::OnPartitionsLeft(size_t partitions, size_t keys) {
+  ++world.counts.overflows;
+  if (!world.env.tracing) return;
+  world.env.Trace(std::to_string(partitions) + " partitions leave live, " + std::to_string(keys) +
+                  " keys are dirty there");
 }
 
 void Process::OnApplierMustReconnect(std::string_view reason) {

@@ -138,6 +138,7 @@ class Process final : public replication::ReplicatorEvents {
   void OnShadow(const replication::ShadowObservation& observation) override;
   void OnSyncRefused(uint32_t db, std::string_view key, std::string_view error) override;
   void OnCopyWanted(std::string_view reason) override;
+  void OnPartitionsLeft(size_t partitions, size_t keys) override;
   void OnApplierMustReconnect(std::string_view reason) override;
 
   // As the scheduler's, but not once this process is gone.

@@ -24,7 +24,8 @@ bool Take(std::string_view& in, std::string& text) {
 
 // As long as that of a real one: a version and a checksum.
 const std::string kTrailer(10, '~');
-constexpr std::string_view kTypes = "shlm";
+// As in a real one, too.
+constexpr std::string_view kTypes("\0\4\1\2", 4);
 
 }  // namespace
 

@@ -48,7 +48,8 @@ Config::Config(Random& random)
       authority_restarts(random.Percent(15)),
       reloads(random.Percent(30)),
       crashes(random.Percent(40)),
-      beginning(random.Pick({Beginning::kEmpty, Beginning::kCopy, Beginning::kTrusted})) {
+      beginning(random.Pick({Beginning::kEmpty, Beginning::kCopy, Beginning::kTrusted})),
+      compares(random.OneIn(2)) {
   // Many short runs find more than a few long ones.
   const int64_t commands_per_s = 1'750'000ll * 2 / think_us * sessions;
   duration_us = std::min(duration_us, kCommands * 1'000'000 / commands_per_s);
@@ -79,7 +80,8 @@ std::string Config::Text() const {
                                                 {follower_restarts, "follower-restarts"},
                                                 {authority_restarts, "authority-restarts"},
                                                 {reloads, "reloads"},
-                                                {crashes, "crashes"}};
+                                                {crashes, "crashes"},
+                                                {compares, "compares"}};
   for (const auto& [on, name] : parts) {
     if (on) text += std::string(" ") + name;
   }
@@ -103,6 +105,7 @@ void Counts::Add(const Counts& other) {
   backfills_resumed += other.backfills_resumed;
   copies += other.copies;
   verified += other.verified;
+  kept += other.kept;
 }
 
 World::World(uint64_t seed, bool traced)
@@ -166,6 +169,7 @@ void World::Boot(bool may_trust) { process = std::make_unique<Process>(*this, pl
 void World::Harvest() {
   if (!process) return;
   counts.syncs += process->replicator.counters().synced;
+  counts.kept += process->replicator.counters().kept_equal;
   counts.chunked += process->replicator.counters().syncs_chunked;
   counts.collapses += process->replicator.counters().collapses;
 }

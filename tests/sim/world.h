@@ -57,12 +57,13 @@ struct Config {
   bool lanes_lost, follower_lost, pauses, refusals, follower_restarts, authority_restarts, reloads,
       crashes;
   enum class Beginning { kEmpty, kCopy, kTrusted } beginning;
+  bool compares;  // what new holds, before it is copied over
 };
 
 struct Counts {
   uint64_t commands = 0, follower_reads = 0, follower_retries = 0, checked = 0, shadows = 0;
   uint64_t syncs = 0, chunked = 0, collapses = 0, overflows = 0, lanes_lost = 0, late = 0,
-           crashes = 0, resumed = 0, copies = 0, backfills_resumed = 0, verified = 0;
+           crashes = 0, resumed = 0, copies = 0, backfills_resumed = 0, verified = 0, kept = 0;
   void Add(const Counts& other);
 };
 

@@ -4,6 +4,7 @@
 
 #include <algorithm>
 #include <string>
+#include <utility>
 
 #include "replication/backfill/spool.h"
 
@@ -34,7 +35,22 @@ class MemorySpool final : public replication::SpoolFile {
     return {};
   }
 
-  std::string bytes;
+  Status BeginOther() override {
+    other.clear();
+    return {};
+  }
+  Status AppendOther(std::string_view appended) override {
+    if (appended.size() > room_left) return Fail("the disk is full");
+    other += appended;
+    return {};
+  }
+  Status TakeOther() override {
+    bytes = std::exchange(other, {});
+    synced = bytes.size();
+    return {};
+  }
+
+  std::string bytes, other;
   size_t synced = 0;
   size_t room_left = SIZE_MAX;
 };

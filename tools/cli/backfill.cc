@@ -45,6 +45,10 @@ std::string Describe(const json& status) {
           " copied, " + FormatCount(Number(b, "keys_per_second")) + " a second (bound " +
           FormatCount(Number(b, "limit_keys_per_second")) +
           (b.value("held_back", false) ? ", held back by the authority's latency)" : ")");
+  if (Number(b, "kept_equal") > 0) {
+    text += "\nkept        " + FormatCount(Number(b, "kept_equal")) +
+            " of them, equal on the new store already";
+  }
   const std::string error = Text(b, "error");
   if (!error.empty()) text += "\nerror       " + error;
   return text + "\n";

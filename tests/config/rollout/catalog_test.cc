@@ -35,6 +35,8 @@ TEST_F(CatalogTest, GivesBackWhatWasSaved) {
   row.finished = std::string("\0\x01\xff", 3);
   row.names = 1ull << 40;
   row.copied = 3;
+  row.kept = 2;
+  row.mark = UINT64_MAX;
   row.spool_bytes = 1ull << 41;
   row.plan_digest = "abc";
   {
@@ -57,6 +59,8 @@ TEST_F(CatalogTest, GivesBackWhatWasSaved) {
   EXPECT_EQ(found->finished, row.finished);
   EXPECT_EQ(found->names, row.names);
   EXPECT_EQ(found->copied, row.copied);
+  EXPECT_EQ(found->kept, row.kept);
+  EXPECT_EQ(found->mark, row.mark);
   EXPECT_EQ(found->spool_bytes, row.spool_bytes);
   EXPECT_EQ(found->plan_digest, row.plan_digest);
   EXPECT_TRUE(*(*catalog)->LoadPaused());
@@ -94,6 +98,33 @@ TEST_F(CatalogTest, WhatIsNoCatalogIsRefusedWithItsPath) {
   ASSERT_FALSE(damaged);
   EXPECT_NE(damaged.error().message.find(path()), std::string::npos) << damaged.error().message;
   EXPECT_FALSE(Catalog::Open(folder_ + "/none/catalog.db", "a -> b", Catalog::Durability::kDisk));
+}
+
+TEST_F(CatalogTest, OfADamagedOneItIsSaidWhatToDo) {
+  {
+    const auto catalog = Open();
+    ASSERT_TRUE(catalog);
+    ASSERT_TRUE((*catalog)->SaveBackfill({}));
+  }
+  const auto size = std::filesystem::file_size(path());
+  for (uint64_t page = 0; page < size / 4'096; ++page) {
+    const std::string kept = path() + ".kept";
+    std::filesystem::copy_file(path(), kept);
+    {
+      std::fstream file(path(), std::ios::in | std::ios::out | std::ios::binary);
+      file.seekp(static_cast<std::streamoff>(page * 4'096));
+      file << std::string(200, '\xff');
+    }
+    const auto damaged = Open();
+    ASSERT_FALSE(damaged) << "page " << page;
+    for (const std::string& part : {path(), std::string("To remove it is safe")}) {
+      EXPECT_NE(damaged.error().message.find(part), std::string::npos) << damaged.error().message;
+    }
+    std::filesystem::rename(kept, path());
+  }
+  EXPECT_TRUE(Open());
+  std::filesystem::remove(path());
+  EXPECT_TRUE(Open());
 }
 
 TEST_F(CatalogTest, ANewerOneIsRefused) {

@@ -78,6 +78,7 @@ inline proxy::Snapshot SampleSnapshot() {
       {"da39a3ee", false, "undeclared", "line 1: a key of SET may not be declared", 3, 3, 0, 1}};
   s.backfill.phase = "copying";
   s.backfill.keys_copied = 610;
+  s.backfill.kept_equal = 17;
   s.backfill.keys_total = 1000;
   s.live_partitions = 612;
   s.breaker = "half_open";

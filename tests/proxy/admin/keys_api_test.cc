@@ -40,8 +40,8 @@ TEST(KeysApi, WhatIsWrongIsSaid) {
   }
   for (const char* body :
        {"", R"({"keys": ["k"]})", R"({"action": "forget", "keys": ["k"]})",
-        R"({"action": 1, "all": true})", R"({"action": "retry"})", R"({"action": "retry", "all": 1})",
-        R"({"action": "retry", "all": true, "keys": ["k"]})"}) {
+        R"({"action": 1, "all": true})", R"({"action": "retry"})",
+        R"({"action": "retry", "all": 1})", R"({"action": "retry", "all": true, "keys": ["k"]})"}) {
     const auto order = ParseQuarantineOrder(body);
     ASSERT_FALSE(order) << body;
     EXPECT_NE(order.error().message.find("expected"), std::string::npos) << body;

@@ -227,6 +227,7 @@ const std::vector<Row> kRows = {
     {"crossfade_exact_doubts_total", "counter", {}, 3},
     {"crossfade_libraries_refused_total", "counter", {}, 8},
     {"crossfade_backfill_keys_total", "counter", {}, 610},
+    {"crossfade_backfill_kept_equal_total", "counter", {}, 17},
     {"crossfade_backfill_keys_expected", "gauge", {}, 1000},
     {"crossfade_frontier_partitions", "gauge", {}, 612},
     {"crossfade_breaker_state", "gauge", {}, 1},

@@ -37,7 +37,7 @@ TEST(StatusJson, EveryFieldOfTheSnapshotIsThere) {
                  "reason": "line 1: a key of SET may not be declared",
                  "calls": 3, "replayed": 3, "synced": 0, "failed": 1}], 
     "backfill": {"phase": "copying", "paused": false, "keys_found": 0, "keys_copied": 610,
-                 "keys_total": 1000, "partitions_finished": 0, "partition": -1, "keys_per_second": 0,
+                 "kept_equal": 17, "keys_total": 1000, "partitions_finished": 0, "partition": -1, "keys_per_second": 0,
                  "limit_keys_per_second": 0, "held_back": false, "spool_bytes": 0, "error": ""},
     "live_partitions": 612, "breaker": "half_open", "breaker_trips": 3,
     "follower_read_retries": 9, "client_errors": {"protocol": 1},

@@ -1,82 +1,13 @@
 #include "replication/backfill/backfill.h"
 
-#include <gtest/gtest.h>
-
-#include "tests/replication/mirror.h"
-#include "tests/support/memory_spool.h"
+#include "tests/replication/backfill/backfill_fixture.h"
 
 namespace crossfade::replication {
 namespace {
 
-using test::Lines;
-using test::Mirror;
-
 constexpr std::string_view kOk = "+OK\r\n";
 
-class Ports final : public BackfillPorts {
- public:
-  explicit Ports(Replicator& replicator) : replicator_(replicator) {}
-  void WithReplicator(const std::function<void(Replicator&)>& f) override { f(replicator_); }
-  Status Save(const BackfillRecord& record) override {
-    if (fails) return Fail("the disk is full");
-    saved = record;
-    return {};
-  }
-  bool WriteJournal() override {
-    ++journal_writes;
-    return !journal_stands;
-  }
-  BackfillRecord saved;
-  bool fails = false;
-  bool journal_stands = false;
-  int journal_writes = 0;
-
- private:
-  Replicator& replicator_;
-};
-
-class BackfillTest : public ::testing::Test {
- protected:
-  void SetUp() override {
-    r_.SetUnfinished();
-    r_.FollowerReady();
-    r_.BeginCopy();
-    ASSERT_TRUE(backfill_.Begin());
-  }
-  void Enumerate(std::vector<std::string> names) {
-    const std::vector<std::string_view> views(names.begin(), names.end());
-    backfill_.AddPage(0, views, {false, 1, "0"});
-    ASSERT_TRUE(backfill_.EndEnumeration());
-  }
-  uint64_t Pump(uint64_t keys = UINT64_MAX) {
-    uint64_t begun = 0;
-    now_us_ += 1'000'000;
-    EXPECT_TRUE(backfill_.Pump(now_us_, keys, begun));
-    return begun;
-  }
-  // All that is dirty.
-  void SyncNext() {
-    for (size_t left = m_.SyncsWanted().size(); left > 0; --left) {
-      m_.FinishSync("1");
-      EXPECT_EQ(m_.Feed().size(), 1u);
-      m_.Follower({kOk});
-    }
-  }
-  // In the spool, and not in its memory alone.
-  bool IsSpooled(const std::string& name) {
-    Spool spool(file_, "a -> b");
-    EXPECT_TRUE(spool.Resume());
-    const auto names = spool.Read(PartitionOf(name));
-    return names && std::find(names->begin(), names->end(), RecoveredKey{0, name}) != names->end();
-  }
-
-  Mirror m_;
-  Replicator& r_ = m_.replicator;
-  test::MemorySpool file_;
-  Ports ports_{r_};
-  Backfill backfill_{ports_, file_, "a -> b"};
-  int64_t now_us_ = 0;
-};
+using test::Mirror;
 
 TEST_F(BackfillTest, KeysOfAllPartitionsAreCopiedThenTheMirrorIsLive) {
   Enumerate({"a", "b", "c"});
@@ -242,6 +173,49 @@ TEST_F(BackfillTest, ASpoolThatBecameShorterIsOfNoUse) {
   EXPECT_TRUE((Backfill{ports_, file_, "a -> b"}.Resume(record, {})));
   ASSERT_TRUE(file_.Truncate(size - 1));
   EXPECT_FALSE((Backfill{ports_, file_, "a -> b"}.Resume(record, {})));
+}
+
+TEST_F(BackfillTest, ASpoolOfAnotherBackfillIsOfNoUse) {
+  Enumerate({"a"});
+  BackfillRecord record = ports_.saved;
+  record.mark = 7;
+  const Status resumed = Backfill{ports_, file_, "a -> b"}.Resume(record, {});
+  ASSERT_FALSE(resumed);
+  EXPECT_NE(resumed.error().message.find("two different backfills"), std::string::npos);
+  r_.LeaveLive("a test");
+  r_.BeginCopy();
+  ASSERT_TRUE(backfill_.Begin(7));
+  EXPECT_EQ(ports_.saved.mark, 7u);
+  EXPECT_TRUE((Backfill{ports_, file_, "a -> b"}.Resume(ports_.saved, {})));
+}
+
+TEST_F(BackfillTest, TheSpoolIsWrittenAnewOnceTheCatalogKnows) {
+  backfill_.set_compact_from(2'000);
+  Enumerate({"a", "b"});
+  ASSERT_EQ(ports_.saved.spool_bytes, file_.Size());
+  // What was noted a moment ago is not noted again.
+  const auto write = [this](int round) {
+    for (int i = 0; i < 40; ++i) m_.Do("SET r" + std::to_string((round % 2) * 40 + i) + " 1", kOk);
+    r_.written_names().ForgetRecent();
+  };
+  for (int i = 0; file_.Size() < 1'900; ++i) {
+    write(i);
+    Pump(0);
+  }
+  const std::string before = file_.bytes;
+  write(0);
+  write(1);
+  ports_.fails = true;
+  uint64_t begun = 0;
+  EXPECT_FALSE(backfill_.Pump(now_us_ += 1'000'000, 0, begun));
+  EXPECT_TRUE(file_.bytes.starts_with(before)) << "names of finished partitions may be gone";
+  ports_.fails = false;
+  write(0);
+  Pump(0);
+  EXPECT_FALSE(file_.bytes.starts_with(before));
+  EXPECT_LE(ports_.saved.spool_bytes, file_.Size());
+  EXPECT_TRUE((Backfill{ports_, file_, "a -> b"}.Resume(ports_.saved, {})));
+  EXPECT_TRUE(IsSpooled("r0") && IsSpooled("r79") && IsSpooled("b"));
 }
 
 TEST_F(BackfillTest, AKeyThatWasDirtyBeforeItBeganIsSyncedThoughTheSyncIsLost) {

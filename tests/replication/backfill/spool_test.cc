@@ -31,6 +31,61 @@ Keys All(Spool& spool) {
   return all;
 }
 
+TEST(Spool, IsWrittenAnewWithEachNameOnce) {
+  MemorySpool file;
+  Spool spool(file, "a -> b");
+  spool.set_compact_from(8'000);
+  ASSERT_TRUE(spool.Begin(5));
+  const auto add_all = [&spool] {
+    for (int i = 0; i < 40; ++i) AddKey(spool, i % 2, "k" + std::to_string(i));
+    ASSERT_TRUE(spool.Flush());
+  };
+  add_all();
+  const Keys keys = All(spool);
+  while (!spool.WantsCompaction()) add_all();
+  const uint64_t before = spool.bytes();
+  file.room_left = 0;
+  EXPECT_FALSE(spool.Compact({}));
+  EXPECT_EQ(spool.bytes(), before);
+  EXPECT_EQ(All(spool), keys);
+  EXPECT_FALSE(spool.WantsCompaction()) << "not before it has grown";
+  file.room_left = SIZE_MAX;
+  ASSERT_TRUE(spool.Compact({}));
+  EXPECT_LT(spool.bytes() * 2, before);
+  EXPECT_EQ(file.Size(), spool.bytes());
+  EXPECT_EQ(All(spool), keys);
+  AddKey(spool, 9, "later");
+  ASSERT_TRUE(spool.Flush());
+  PartitionSet done;
+  done.set(PartitionOf("k0"));
+  ASSERT_TRUE(spool.Compact(done));
+  Spool again(file, "a -> b");
+  ASSERT_TRUE(again.Resume(5));
+  Keys left = All(again);
+  EXPECT_EQ(left, All(spool));
+  EXPECT_EQ(std::count(left.begin(), left.end(), RecoveredKey{9, "later"}), 1);
+  EXPECT_EQ(std::count(left.begin(), left.end(), RecoveredKey{0, "k0"}), 0);
+}
+
+// However long a backfill is paused.
+TEST(Spool, ItsLengthIsBoundedByTheKeysThatThereAre) {
+  MemorySpool file;
+  Spool spool(file, "a -> b");
+  spool.set_compact_from(20'000);
+  ASSERT_TRUE(spool.Begin());
+  size_t longest = 0;
+  for (int i = 0; i < 3'000; ++i) {
+    AddKey(spool, 0, "k" + std::to_string(i % 100));
+    ASSERT_TRUE(spool.Flush());
+    if (spool.WantsCompaction()) {
+      ASSERT_TRUE(spool.Compact({}));
+    }
+    longest = std::max(longest, file.bytes.size());
+  }
+  EXPECT_EQ(All(spool).size(), 100u);
+  EXPECT_LT(longest, 21'000u);
+}
+
 TEST(Spool, GivesEachNameOnceWhetherOnTheDiskOrNot) {
   MemorySpool file;
   Spool spool(file, "a -> b");

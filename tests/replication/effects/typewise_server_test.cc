@@ -7,6 +7,7 @@
 #include <random>
 
 #include "replication/effects/typewise.h"
+#include "replication/sync_read.h"
 #include "tests/replication/effects/command_lines.h"
 #include "tests/replication/effects/store.h"
 #include "tests/support/random_commands.h"
@@ -256,6 +257,37 @@ TEST_F(Typewise, WhatReadsChangeDoesNotShow) {
     ASSERT_NE(follower_.CallLine(line).front(), '-') << line;
     EXPECT_EQ(Read(follower_, key).Digest(), Read(authority_, key).Digest()) << line;
   }
+}
+
+// A server that knows field expiries, as far as is asked: what it says of a field's is
+// the field's value.
+TEST(TypewiseFields, AScriptTellsOfThoseThatExpire) {
+  RedisServer server({"--rename-command", "HMGET", "HPEXPIRETIME"});
+  Store store(server.port());
+  KeyToSync key;
+  key.name = "h";
+  key.form = SyncForm::kTypewise;
+  key.type = KeyType::kHash;
+  key.asks_fields = true;
+  const auto why_not = [&]() -> std::string {
+    std::string question;
+    EXPECT_EQ(AppendSyncRead(key, question), 0u);
+    const std::string frame = store.Exchange(question, 1).front();
+    const char* p = frame.data();
+    const char* const end = p + frame.size();
+    EXPECT_EQ(routing::ReadHead(p, end).elements, 2) << frame.substr(0, 200);
+    const std::string_view value = routing::FirstValue({p, static_cast<size_t>(end - p)});
+    const std::string_view expiry(value.end(), static_cast<size_t>(end - value.end()));
+    Effect effect;
+    const char* const why = DeriveTypewiseSync(key.type, "h", value, expiry, {}, effect);
+    EXPECT_EQ(effect.bytes.empty(), why != nullptr);
+    return why == nullptr ? "" : why;
+  };
+  for (int i = 0; i < 2'500; ++i) store.Call({"HSET", "h", "f" + std::to_string(i), "-1"});
+  store.Call({"PEXPIREAT", "h", "33000000000000"});
+  EXPECT_EQ(why_not(), "");
+  store.Call({"HSET", "h", "f2499", "1900000000000"});
+  EXPECT_NE(why_not().find("fields of the hash have expiries"), std::string::npos);
 }
 
 }  // namespace

@@ -8,6 +8,7 @@ APPLIER = "replication/replicator_applier.cc"
 REPLICATOR = "replication/replicator.cc"
 JOURNAL = "replication/replicator_journal.cc"
 GATE = "replication/key_gate.cc"
+OVERFLOW = "replication/replicator_overflow.cc"
 SYNCS = "replication/replicator_syncs.cc"
 CHUNKS = "replication/replicator_chunks.cc"
 DIRTY = "replication/dirty_keys.cc"
@@ -170,7 +171,7 @@ MUTATIONS = [
     one("dirtiness: forgotten over its bound", REPLICATOR,
         """MarkKey(key_db, name, reason, seq, count);
   });
-  if (dirty_.size() > dirty_keys_max_) LeaveLive("more keys are dirty than can be kept");""",
+  KeepDirtyBounded();""",
         """MarkKey(key_db, name, reason, seq, count);
   });
   if (dirty_.size() > dirty_keys_max_) dirty_.Clear();"""),
@@ -257,7 +258,7 @@ MUTATIONS = [
         "(!journal_ || dirty_.unrecorded(partition) == 0)",
         "(!journal_ || dirty_.unrecorded(partition) + 1 > 0)"),
     one("backfill: names that were noted are not taken at the beginning", BACKFILL,
-        "      TakeWritten(replicator);\n      if (!spool_.Empty", "      if (!spool_.Empty"),
+        "      SpoolWritten(TakeWritten(replicator));\n      if (!spool_.Empty", "      if (!spool_.Empty"),
     one("backfill: live from its beginning", PARTITIONS,
         "  partitions_.Set(partition, PartitionMode::kCopying);\n",
         "  partitions_.Set(partition, PartitionMode::kLive);\n"),
@@ -309,6 +310,11 @@ MUTATIONS = [
          + VERIFY_LOST + "    }\n")), model=True),
     one("verify: keys found dirty on the way are compared", VERIFY,
         "  if (VerifyIsSuspended(entry, seq)) return", "  if (seq == 0) return"),
+    one("overflow: names noted long ago are taken for recent", OVERFLOW,
+        "  written_names_.ForgetRecent();\n", ""),
+    one("compare: what was written meanwhile is taken for equal", "replication/dirty_keys.cc",
+        "  return SyncApplied(db, name, seq);\n",
+        "  return SyncApplied(db, name, std::max(seq, it->second.seq + 1));\n"),
     one("verify: deadlines that are near count", "replication/verification.cc",
         "  const int64_t near_ms = now_unix_ms + std::max(margin, margin_ms);\n",
         "  const int64_t near_ms = (now_unix_ms + margin) / 2;\n"),
