@@ -62,7 +62,7 @@ inline constexpr uint32_t kSyncsUnderWay = 512;
 inline constexpr size_t kSyncLogBytes = 16 * 1024 * 1024;
 // Of a key that is copied in chunks: what one asks for at first, how many bytes it is
 // then made to bring, and how many copies are begun before one is made of the whole.
-inline constexpr uint32_t kChunkElements = 100;
+inline constexpr uint32_t kChunkElements = 10;
 inline constexpr uint32_t kChunkElementsMax = 1'000;
 inline constexpr size_t kChunkBytes = 128 * 1024;
 inline constexpr uint8_t kChunkedCopiesMax = 4;

@@ -15,6 +15,7 @@ void DirtyKeys::Need(Map::iterator it) {
   Record& record = it->second;
   if (record.requested || record.sync_logged > record.seq) return;
   record.requested = true;
+  record.request = ++requests_;
   if (record.not_before_us > 0) {
     delayed_.emplace(record.not_before_us, it->first);
   } else {
@@ -49,7 +50,14 @@ void DirtyKeys::ChunksBegun(uint32_t db, std::string_view name, KeyType type, ui
 
 void DirtyKeys::ChunksBroken(uint32_t db, std::string_view name) {
   const auto it = keys_.find(KeyView{db, name});
-  if (it != keys_.end()) Break(it->second);
+  if (it != keys_.end()) Raise(it->second, it->second.chunks_from);
+}
+
+void DirtyKeys::ChunksRefused(uint32_t db, std::string_view name) {
+  const auto it = keys_.find(KeyView{db, name});
+  if (it == keys_.end()) return;
+  Raise(it->second, it->second.chunks_from);
+  it->second.chunks_broken = limits::kChunkedCopiesMax;
 }
 
 KeyType DirtyKeys::InChunks(uint32_t db, std::string_view name) const {
@@ -116,6 +124,7 @@ bool DirtyKeys::NextToSync(int64_t now_us, KeyToSync& key, SyncForm first, uint6
     record.not_before_us = 0;
     key = KeyToSync();
     static_cast<KeyName&>(key) = std::move(next);
+    key.request = record.request;
     key.form = record.refused ? Other(*record.refused) : first;
     const bool whole =
         record.refused == SyncForm::kTypewise || record.chunks_broken >= limits::kChunkedCopiesMax;
@@ -129,6 +138,11 @@ bool DirtyKeys::NextToSync(int64_t now_us, KeyToSync& key, SyncForm first, uint6
     return true;
   }
   return false;
+}
+
+bool DirtyKeys::Asked(const KeyToSync& key) const {
+  const auto it = keys_.find(KeyView{key.db, key.name});
+  return it != keys_.end() && it->second.requested && it->second.request == key.request;
 }
 
 void DirtyKeys::SyncReadFailed(uint32_t db, std::string_view name) {
@@ -204,6 +218,16 @@ void DirtyKeys::SyncRefused(uint32_t db, std::string_view name, uint64_t seq, in
   const int64_t wait = std::min(kFirstRetryUs << (record.refusals - 1), kLongestRetryUs);
   record.not_before_us = now_us + wait;
   Need(it);
+}
+
+void DirtyKeys::CompareLogged(uint32_t db, std::string_view name, uint64_t seq) {
+  const auto it = keys_.find(KeyView{db, name});
+  if (it != keys_.end()) it->second.compare_logged = seq;
+}
+
+bool DirtyKeys::AwaitsCompare(uint32_t db, std::string_view name, uint64_t seq) const {
+  const auto it = keys_.find(KeyView{db, name});
+  return it != keys_.end() && it->second.requested && it->second.compare_logged == seq;
 }
 
 bool DirtyKeys::Kept(uint32_t db, std::string_view name, uint64_t seq) {

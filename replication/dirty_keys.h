@@ -29,7 +29,8 @@ struct KeyName {
 
 // A key that is being read, and how far that is.
 struct KeyToSync : KeyName {
-  uint32_t round = 0;  // see Replicator::HoldSyncs
+  uint64_t request = 0;  // by which it was asked for
+  uint32_t round = 0;    // see Replicator::HoldSyncs
   SyncForm form = SyncForm::kDump;
   KeyType type = KeyType::kNone;  // once it is known
   bool by_script = false;         // the authority has no memory for a transaction
@@ -70,6 +71,9 @@ class DirtyKeys {
   // broken too often are to be whole.
   bool NextToSync(int64_t now_us, KeyToSync& key, SyncForm first = SyncForm::kDump,
                   uint64_t chunk_above = 0);
+  // Whether this read is the one that the key waits for. What was asked for before the
+  // key was forgotten, and marked anew, is not.
+  bool Asked(const KeyToSync& key) const;
   // The read did not happen: queued again.
   void SyncReadFailed(uint32_t db, std::string_view name);
   void SyncLogged(uint32_t db, std::string_view name, uint64_t seq);
@@ -79,6 +83,8 @@ class DirtyKeys {
   // What makes the key dirty in between, at or behind the beginning, breaks it.
   void ChunksBegun(uint32_t db, std::string_view name, KeyType type, uint64_t seq);
   void ChunksBroken(uint32_t db, std::string_view name);
+  // The authority does not tell them: the key is to be copied whole.
+  void ChunksRefused(uint32_t db, std::string_view name);
   // Of which type the key is that is being copied so; kNone: it is not.
   KeyType InChunks(uint32_t db, std::string_view name) const;
   // Whether the chunk with this number still counts.
@@ -116,6 +122,9 @@ class DirtyKeys {
   }
   // A store refused the sync: tried again after a while that doubles.
   void SyncRefused(uint32_t db, std::string_view name, uint64_t seq, int64_t now_us);
+  // The comparison that the key waits for stands there in the log.
+  void CompareLogged(uint32_t db, std::string_view name, uint64_t seq);
+  bool AwaitsCompare(uint32_t db, std::string_view name, uint64_t seq) const;
   // Of one that was read to be compared: the follower holds the same at `seq`. True
   // when the key is clean now.
   bool Kept(uint32_t db, std::string_view name, uint64_t seq);
@@ -182,6 +191,8 @@ class DirtyKeys {
     uint64_t sync_sent = 0;    // newest sync sent to the follower
     bool requested = false;    // queued, being read, or compared
     CompareBy compare = CompareBy::kNothing;
+    uint64_t compare_logged = 0;
+    uint64_t request = 0;  // the newest
     uint8_t refusals = 0;
     uint16_t partition = 0;
     uint64_t segment = kNoSegment;
@@ -206,6 +217,7 @@ class DirtyKeys {
   std::deque<KeyName> queue_;
   std::multimap<int64_t, KeyName> delayed_;  // by the time before which they are not tried
   size_t refused_ = 0;                       // keys whose last sync was refused
+  uint64_t requests_ = 0;                    // so many were made
   size_t in_chunks_ = 0;                     // keys whose copy has begun and not ended
   std::array<uint32_t, limits::kPartitions> unrecorded_{};
 };

@@ -80,9 +80,9 @@ struct ReplicatorCounters {
            shadowed = 0;
   uint64_t collapses = 0, syncs_refused = 0, synced_bytes = 0;
   std::array<uint64_t, static_cast<size_t>(Drift::kCount)> drift{};
-  uint64_t syncs_typewise = 0;  // of those synced
+  uint64_t syncs_typewise = 0;             // of those synced
   uint64_t overflows = 0, kept_equal = 0;  // of dirty keys; those not copied, since equal
-  uint64_t syncs_chunked = 0;   // likewise, whole
+  uint64_t syncs_chunked = 0;              // likewise, whole
   uint64_t chunks = 0, chunks_restarted = 0;
 };
 
@@ -343,7 +343,7 @@ class Replicator {
   void Done(WriteKeys& keys, uint64_t intent, bool sent);
   // replicator_overflow.cc
   void KeepDirtyBounded();
-  bool SpreadInLog();
+  bool SpreadInLog(const PartitionSet& leaving);
   void LeavePartitions(const PartitionSet& leaving);
   // replicator_backfill.cc
   bool AnyKeyNotLive(uint32_t db);
@@ -387,13 +387,13 @@ class Replicator {
   void TakeCompareReply(const LogEntry& entry, std::string_view frame);
   void FinishCompare(const LogEntry& entry, uint64_t seq, int64_t unix_ms);
   bool SameDeadline(const LogEntry& entry, int64_t unix_ms) const;
-  void LoseCompare(const LogEntry& entry);
+  void LoseCompare(const LogEntry& entry, uint64_t seq);
   // replicator_chunks.cc
   bool NextChunk(KeyToSync& key);
   bool MayHaveChunks(KeyType type) const;
   SyncStep FinishChunk(KeyToSync& key, std::string_view scanned, std::string_view expiry,
                        std::string_view run_id, int64_t unix_ms);
-  SyncStep RestartChunks(const KeyToSync& key);
+  SyncStep RestartChunks(const KeyToSync& key, bool first);
   bool ChunkMayBeSent(const LogEntry& entry, uint64_t seq);
   void FinishChunkEntry(const LogEntry& entry, uint64_t seq, int64_t now_us);
   bool BecomesByValue(const WriteRecord& write, std::string_view reply);

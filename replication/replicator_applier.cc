@@ -72,7 +72,7 @@ void Replicator::FollowerLost() {
 void Replicator::Drop(LogEntry& entry, uint64_t seq) {
   if (entry.kind == EntryKind::kDropped) return;
   if (entry.CopiesKey()) --syncs_under_way_;
-  if (entry.kind == EntryKind::kCompare) LoseCompare(entry);
+  if (entry.kind == EntryKind::kCompare) LoseCompare(entry, seq);
   if (entry.kind == EntryKind::kVerify) verification_.Lose(entry.route);
   if (entry.kind != EntryKind::kShadow) Done(entry.keys, entry.intent, entry.sent);
   entry.kind = EntryKind::kDropped;

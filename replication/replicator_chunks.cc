@@ -13,6 +13,7 @@ bool Replicator::NextChunk(KeyToSync& key) {
   while (!next_chunks_.empty()) {
     key = std::move(next_chunks_.front());
     next_chunks_.pop_front();
+    if (!dirty_.Asked(key)) continue;
     const bool under_way = dirty_.InChunks(key.db, key.name) != KeyType::kNone;
     if (under_way && key.round == sync_round_) return true;
     ++counters_.chunks_restarted;
@@ -28,9 +29,9 @@ bool Replicator::MayHaveChunks(KeyType type) const {
   return HasChunks(type);
 }
 
-SyncStep Replicator::RestartChunks(const KeyToSync& key) {
+SyncStep Replicator::RestartChunks(const KeyToSync& key, bool first) {
   --syncs_under_way_;
-  if (key.begun) ++counters_.chunks_restarted;
+  if (!first) ++counters_.chunks_restarted;
   dirty_.ChunksBroken(key.db, key.name);
   dirty_.SyncReadFailed(key.db, key.name);
   return SyncStep::kDone;
@@ -42,11 +43,12 @@ SyncStep Replicator::FinishChunk(KeyToSync& key, std::string_view scanned, std::
   const bool counts =
       first ? dirty_.Contains(key.db, key.name) : dirty_.InChunks(key.db, key.name) == key.type;
   if (key.round != sync_round_ || !counts || (!first && key.source != run_id)) {
-    return RestartChunks(key);
+    return RestartChunks(key, first);
   }
   Chunk chunk;
   if (!DeriveChunk(key.type, key.name, first, scanned, expiry, chunk, effect_)) {
-    return RestartChunks(key);
+    if (first) dirty_.ChunksRefused(key.db, key.name);
+    return RestartChunks(key, first);
   }
   const int64_t deadline = chunk.deadline_ms;
   if (first && deadline != -1 && deadline <= unix_ms + limits::kChunkDeadlineMs + MarginMs()) {
@@ -55,13 +57,14 @@ SyncStep Replicator::FinishChunk(KeyToSync& key, std::string_view scanned, std::
     return SyncStep::kAskMore;
   }
   const bool passed = deadline != -1 && deadline <= unix_ms + MarginMs();
-  if (!first && (deadline != key.deadline_ms || passed)) return RestartChunks(key);
+  if (!first && (deadline != key.deadline_ms || passed)) return RestartChunks(key, false);
   key.deadline_ms = deadline;
   key.source = run_id;
   counters_.synced_bytes += scanned.size();
   ++counters_.chunks;
-  key.elements = std::clamp<uint64_t>(key.elements * limits::kChunkBytes / scanned.size(), 1,
-                                      limits::kChunkElementsMax);
+  const uint64_t fitting = key.elements * limits::kChunkBytes / scanned.size();
+  key.elements =
+      std::clamp<uint64_t>(fitting, 1, std::min(2 * key.elements, limits::kChunkElementsMax));
   key.cursor = chunk.cursor;
   if (first) dirty_.ChunksBegun(key.db, key.name, key.type, log_.head_seq() + 1);
   if (!chunk.last()) {
@@ -103,7 +106,8 @@ bool Replicator::BecomesByValue(const WriteRecord& write, std::string_view reply
   size_t keys = 0;
   KeyType type = KeyType::kNone;
   ForEachKey(write.db, [&](std::string_view name, routing::Access, uint32_t db) {
-    type = ++keys == 1 ? dirty_.InChunks(db, name) : KeyType::kNone;
+    const bool counts = ++keys == 1 && partitions_.Of(name) != PartitionMode::kPending;
+    type = counts ? dirty_.InChunks(db, name) : KeyType::kNone;
   });
   if (type == KeyType::kNone) return false;
   const ParsedCommand& command = parsed_.front();

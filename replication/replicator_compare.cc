@@ -34,7 +34,8 @@ void Replicator::CompareState(const KeyToSync& key, std::string_view value,
                               std::string_view expiry) {
   int64_t deadline_ms = 0;
   const std::optional<uint64_t> digest = StateDigest(key.type, value);
-  const bool read = digest && key.type != KeyType::kNone &&
+  // Of streams the state does not tell how many entries were read and added.
+  const bool read = digest && key.type != KeyType::kNone && key.type != KeyType::kStream &&
                     effects::ReadIntegerFrame(expiry, deadline_ms) && deadline_ms >= -1;
   if (read && dirty_.ComparedBy(key.db, key.name) == CompareBy::kState) {
     const uint64_t expected = DigestOfType(key.type, *digest);
@@ -63,6 +64,7 @@ void Replicator::LogCompare(const KeyToSync& key, CompareBy by, uint64_t digest,
   entry.authority_deadline_ms = deadline_ms;
   entry.route = static_cast<uint32_t>(std::min<size_t>(bytes, UINT32_MAX));
   entry.keys.Set({}, false);
+  dirty_.CompareLogged(key.db, key.name, log_.head_seq());
   compare_bytes_ += entry.route;
   if (deadline_ms >= 0) expiries_.Add(routing::KeyHash(key.db, key.name));
 }
@@ -86,7 +88,7 @@ void Replicator::FinishCompare(const LogEntry& entry, uint64_t seq, int64_t unix
   const bool in_time = SameDeadline(entry, unix_ms);
   const ComparedSide follower = std::exchange(compared_, {});
   compare_bytes_ -= entry.route;
-  if (!dirty_.Contains(entry.db, name)) return;
+  if (!dirty_.AwaitsCompare(entry.db, name, seq)) return;
   const bool equal = follower.told && follower.digest == entry.expected;
   if (!equal || !in_time) {
     const bool by_state = entry.replies == 2 && in_time && follower.others && !entry.dump_alone;
@@ -100,10 +102,11 @@ void Replicator::FinishCompare(const LogEntry& entry, uint64_t seq, int64_t unix
   ++counters_.kept_equal;
 }
 
-void Replicator::LoseCompare(const LogEntry& entry) {
+void Replicator::LoseCompare(const LogEntry& entry, uint64_t seq) {
   const std::string_view name = SyncOf(entry).key;
   --syncs_under_way_;
   compare_bytes_ -= entry.route;
+  if (!dirty_.AwaitsCompare(entry.db, name, seq)) return;
   dirty_.CompareAgain(entry.db, name, dirty_.ComparedBy(entry.db, name));
 }
 

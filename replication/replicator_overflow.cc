@@ -15,14 +15,15 @@ constexpr const char* kTooMany = "more keys are dirty than can be kept";
 void Replicator::KeepDirtyBounded() {
   if (dirty_.size() <= dirty_keys_max_ || !recorded()) return;
   const PartitionSet leaving = dirty_.Fullest(dirty_keys_max_ - dirty_keys_max_ / 4, partitions_);
-  if (leaving.none() || !SpreadInLog()) return LeaveLive(kTooMany);
+  if (leaving.none() || !SpreadInLog(leaving)) return LeaveLive(kTooMany);
   LeavePartitions(leaving);
   if (dirty_.size() > dirty_keys_max_) LeaveLive(kTooMany);
 }
 
-// What is dirty now is not known to be any more: so the entries of the log are judged as
-// if it was their turn. False when one of them concerns all keys.
-bool Replicator::SpreadInLog() {
+// What is dirty now is not known to be any more, nor will it be what becomes doubtful in
+// the partitions that leave: so the entries of the log are judged as if it was their turn,
+// and those that name a key there as if it was dirty. False when one concerns all keys.
+bool Replicator::SpreadInLog(const PartitionSet& leaving) {
   // Whoever marks keys may go on with what was parsed.
   auto parsed = std::exchange(parsed_, {});
   auto parsed_args = std::exchange(parsed_args_, {});
@@ -33,7 +34,11 @@ bool Replicator::SpreadInLog() {
     const bool shadow = entry.kind == EntryKind::kShadow;
     if (!shadow && entry.kind != EntryKind::kEffect) continue;
     Parse(entry.Effect());
-    if (!AnyKeySuspended(entry.db, seq, entry.by_value)) continue;
+    bool leaves = false;
+    ForEachKey(entry.db, [&](std::string_view name, routing::Access, uint32_t) {
+      leaves = leaves || leaving[PartitionOf(name)];
+    });
+    if (!leaves && !AnyKeySuspended(entry.db, seq, entry.by_value)) continue;
     if (!shadow) {
       ForEachKey(entry.db, [&](std::string_view name, routing::Access access, uint32_t db) {
         if (access != routing::Access::kRead) MarkKey(db, name, Drift::kSpread, seq, true);
@@ -57,6 +62,7 @@ void Replicator::LeavePartitions(const PartitionSet& leaving) {
   }
   const size_t before = dirty_.size();
   written_names_.ForgetRecent();
+  std::erase_if(next_chunks_, [&](const KeyToSync& key) { return leaving[PartitionOf(key.name)]; });
   dirty_.Remove(leaving, [this](uint32_t db, std::string_view name) { NoteWritten(db, name); });
   dirty_.ForEachSegment([](uint32_t, std::string_view, uint64_t) { return DirtyKeys::kNoSegment; });
   names_from_ = written_names_.noted();

@@ -31,13 +31,14 @@ bool Replicator::NextSync(int64_t now_us, KeyToSync& key) {
 void Replicator::SyncReadRefused(const KeyToSync& key, int64_t now_us) {
   --syncs_under_way_;
   ++counters_.syncs_refused;
-  dirty_.ChunksBroken(key.db, key.name);
+  if (key.big) dirty_.ChunksRefused(key.db, key.name);
   dirty_.SyncRefused(key.db, key.name, 0, now_us);
   NoteRefused(key.db, key.name, "the authority refuses to tell its value");
 }
 
 void Replicator::SyncReadFailed(const KeyToSync& key) {
   --syncs_under_way_;
+  if (!dirty_.Asked(key)) return;
   if (key.begun && dirty_.InChunks(key.db, key.name) != KeyType::kNone) {
     return next_chunks_.push_back(key);
   }
@@ -61,6 +62,10 @@ void Replicator::FinishSync(const KeyToSync& key, std::string_view dump, std::st
 
 SyncStep Replicator::TakeSyncReply(KeyToSync& key, std::string_view frame, std::string_view run_id,
                                    int64_t now_us, int64_t unix_ms) {
+  if (!dirty_.Asked(key)) {
+    --syncs_under_way_;
+    return SyncStep::kDone;
+  }
   const char* p = frame.data();
   const char* const end = p + frame.size();
   const routing::ReplyHead head = routing::ReadHead(p, end);
@@ -168,6 +173,7 @@ void Replicator::FinishSyncEntry(const LogEntry& entry, uint64_t seq, int64_t no
 void Replicator::NoteRefused(uint32_t db, std::string_view key, std::string_view error) {
   if (quarantine_.Refused(db, key, error, unix_ms_)) events_.OnQuarantined(db, key, error);
   if (!quarantine_.Contains(db, key) || !TellsOfKeys(claim_)) return;
+  if (!dirty_.Contains(db, key)) return;
   if (dirty_.JournalSegment(db, key) == DirtyKeys::kNoSegment) RecordDirty(db, key);
 }
 

@@ -132,7 +132,12 @@ Result<std::vector<Run>> ListRuns(const std::string& dir) {
 Status RemoveOldRuns(const std::string& dir, size_t keep) {
   std::error_code error;
   for (fs::directory_iterator at(dir, error), end; !error && at != end; at.increment(error)) {
-    if (at->path().extension() == kRemoved) RemoveRest(at->path());
+    const std::string name = at->path().filename().string();
+    if (!name.ends_with(kRemoved)) continue;
+    std::string_view run = name;
+    run.remove_suffix(kRemoved.size());
+    if (run.ends_with(kUnfinished)) run.remove_suffix(kUnfinished.size());
+    if (ParseRunName(run)) RemoveRest(at->path());
   }
   Result<std::vector<Run>> runs = ListRuns(dir);
   if (!runs) return tl::unexpected(runs.error());

@@ -68,7 +68,8 @@ bool MirrorDriver::MayBeWritten(const ActivePlan& plan, StoreClient& follower,
                                "only what differs");
     return false;
   }
-  if (!trusts && KeepsEqual(plan) && !HoldsNoExtras(follower, follower_counts)) return false;
+  const bool keeps = KeepsEqual(plan) && !ownership.follower_known;
+  if (!trusts && keeps && !HoldsNoExtras(follower, follower_counts)) return false;
   // A former owner that did not end in step may have left anything undone.
   trusted = trusts && held == wanted && !served_unmirrored_ && !journal_failed_ &&
             (!ownership.former || ownership.in_step);

@@ -225,6 +225,8 @@ bool MirrorDriver::MayGoOn(const ActivePlan& plan, MirrorState& state) {
     SetProgress("off", "");
     return false;
   }
+  // Partitions may have left live because the follower is down.
+  if (state == MirrorState::kCopying && !backfiller_.active()) backfiller_.Reopen();
   if (!Owns(state == MirrorState::kLive || backfiller_.active())) return false;
   if (Settled(plan)) return true;
   SetProgress("connecting", "waiting for commands sent before");

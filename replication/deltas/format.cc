@@ -40,7 +40,7 @@ void AppendSide(const KeySide& side, std::string& out) {
   out.push_back(static_cast<char>(side.type));
   AppendFixed(side.digest, out);
   AppendNumber(side.bytes, out);
-  AppendNumber(static_cast<uint64_t>(side.deadline_ms + 1), out);
+  AppendNumber(side.deadline_ms < 0 ? 0 : static_cast<uint64_t>(side.deadline_ms) + 1, out);
 }
 
 bool TakeSide(std::string_view& bytes, KeySide& side) {
@@ -54,9 +54,10 @@ bool TakeSide(std::string_view& bytes, KeySide& side) {
   size_t at = 0;
   side.digest = ReadFixed<uint64_t>(bytes, at);
   bytes.remove_prefix(at);
-  int64_t deadline = 0;
-  if (!TakeNumber(bytes, side.bytes) || !TakeTime(bytes, deadline)) return false;
-  side.deadline_ms = deadline - 1;
+  uint64_t deadline = 0;  // and one more
+  if (!TakeNumber(bytes, side.bytes) || !TakeNumber(bytes, deadline)) return false;
+  if (deadline > uint64_t{1} << 63) return false;
+  side.deadline_ms = deadline == 0 ? -1 : static_cast<int64_t>(deadline - 1);
   return true;
 }
 

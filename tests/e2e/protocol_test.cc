@@ -268,6 +268,8 @@ TEST_F(Protocol, ConnectionsThatCloseInTheMiddle) {
         .SendRaw("*2\r\n$4\r\nINCR\r\n$4\r\ngone\r\n*2\r\n$3\r\nGET\r\n$4\r\ngone\r\n");
   }
   EXPECT_EQ(RedisClient(proxy_port()).Call({"PING"}).text, "PONG");
+  RedisClient legacy(migration_->legacy.port());
+  EXPECT_TRUE(Await([&] { return legacy.Call({"GET", "gone"}).text == "50"; }));
   migration_->ExpectEqualWhenDrained();
 }
 

@@ -21,6 +21,16 @@ std::vector<std::string> NamesApart(size_t count) {
   return names;
 }
 
+// Others in the partition of this one.
+std::vector<std::string> NamesBeside(const std::string& beside, size_t count) {
+  std::vector<std::string> names;
+  for (int i = 0; names.size() < count; ++i) {
+    const std::string name = "beside" + std::to_string(i);
+    if (PartitionOf(name) == PartitionOf(beside)) names.push_back(name);
+  }
+  return names;
+}
+
 class OverflowTest : public BackfillTest {
  protected:
   void SetUp() override {
@@ -103,6 +113,32 @@ TEST_F(OverflowTest, WhatWaitsInTheLogIsJudgedBefore) {
   ASSERT_FALSE(r_.dirty().Contains(0, names_[0])) << "its partition has left live";
   EXPECT_TRUE(m_.Feed().empty());
   EXPECT_TRUE(r_.dirty().Contains(0, names_[5]) || ModeOf(names_[5]) == PartitionMode::kPending);
+}
+
+// What becomes doubtful there later is not told by dirtiness any more.
+TEST_F(OverflowTest, WhatNamesACleanKeyOfALeavingPartitionIsJudgedToo) {
+  const auto beside = NamesBeside(names_[0], 2);
+  ASSERT_NE(m_.Do("SUNIONSTORE " + names_[5] + " " + beside[1], ":1\r\n"), 0u);
+  MakeDirty(beside[0]);
+  for (int i = 0; i < 4; ++i) MakeDirty(names_[i]);
+  ASSERT_EQ(ModeOf(names_[0]), PartitionMode::kPending) << "the fullest";
+  EXPECT_TRUE(m_.Feed().empty());
+  EXPECT_TRUE(r_.dirty().Contains(0, names_[5]) || ModeOf(names_[5]) == PartitionMode::kPending);
+}
+
+// A read of before must not stand beside that which is asked for again.
+TEST_F(OverflowTest, AReadOfBeforeIsOfNoUse) {
+  MakeDirty(names_[0]);
+  ASSERT_EQ(m_.SyncsWanted(), test::Lines{"0 " + names_[0]});
+  KeyToSync read = m_.reading.front();
+  r_.LeaveLive("a test");
+  r_.BeginCopy();
+  MakeDirty(names_[0]);
+  EXPECT_EQ(r_.TakeSyncReply(read, "*2\r\n$1\r\n1\r\n:-1\r\n", "x", 1, 1), SyncStep::kDone);
+  m_.reading.clear();
+  EXPECT_EQ(m_.SyncsWanted(), test::Lines{"0 " + names_[0]}) << "once";
+  m_.FinishSync("1");
+  EXPECT_EQ(r_.syncs_under_way(), 1u);
 }
 
 TEST_F(OverflowTest, WhileTheOthersAreStillCopied) {

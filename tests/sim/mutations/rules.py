@@ -331,7 +331,7 @@ MUTATIONS = [
         " || (!first && key.source != run_id)) {",
         " || (!first && key.source != run_id && run_id.empty())) {"),
     one("chunks: a key that has gone, or has another deadline, is copied on", CHUNKS,
-        "  if (!first && (deadline != key.deadline_ms || passed)) return RestartChunks(key);\n", ""),
+        "  if (!first && (deadline != key.deadline_ms || passed)) return RestartChunks(key, false);\n", ""),
     one("chunks: a script that may write any key does not break copies",
         "replication/replicator_scripts.cc",
         "  if (dirty_.in_chunks() > 0) ++sync_round_;  // it may find keys half copied\n", ""),
