@@ -3,7 +3,6 @@
 // one that is equal there is clean, as behind a sync; any other is synced. What a client
 // writes meanwhile makes it dirty again, since no sync of it is in the log.
 #include <algorithm>
-#include <cstdlib>
 #include <utility>
 
 #include "config/limits.h"
@@ -75,12 +74,11 @@ void Replicator::TakeCompareReply(const LogEntry& entry, std::string_view frame)
   replies_seen_ == 1 ? compared_.TakeType(frame) : compared_.TakeValue(frame);
 }
 
-// As verification judges it; one that is about to expire is not worth it.
+// Exactly, as a copy of it would have; one that is about to expire is not worth it.
 bool Replicator::SameDeadline(const LogEntry& entry, int64_t unix_ms) const {
-  const int64_t there = entry.authority_deadline_ms, here = compared_.deadline_ms;
-  if (there < 0 || here < 0) return there == here;
-  return std::min(there, here) > unix_ms + MarginMs() &&
-         std::abs(there - here) <= verification_.expiry_tolerance_ms;
+  const int64_t deadline_ms = entry.authority_deadline_ms;
+  if (deadline_ms != compared_.deadline_ms) return false;
+  return deadline_ms < 0 || deadline_ms > unix_ms + MarginMs();
 }
 
 void Replicator::FinishCompare(const LogEntry& entry, uint64_t seq, int64_t unix_ms) {
